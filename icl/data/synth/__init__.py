@@ -1,0 +1,1 @@
+"""SynthPEDES: procedurally rendered pedestrians with human-like captions (the embedded benchmark)."""

@@ -1,0 +1,136 @@
+"""Load a Qwen2-VL model and make it quick on a CPU, without changing a number it computes.
+
+Two things of the stock implementation are slow on CPUs: the patch embedding is a Conv3d whose kernel equals its stride
+(the same as a linear layer, several times slower), and vision attention loops over the images of a batch.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from icl.errors import InputError
+
+
+def _linear_patch_forward(self, hidden_states: Tensor) -> Tensor:
+    weight = self.proj.weight
+    return nn.functional.linear(hidden_states.to(weight.dtype).view(-1, weight[0].numel()), weight.flatten(1))
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+
+
+def _batched_attention_forward(
+    self, hidden_states: Tensor, cu_seqlens: Tensor, position_embeddings=None, **kwargs
+):
+    lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
+    if len(set(lengths)) != 1:
+        return self._stock_forward(
+            hidden_states, cu_seqlens, position_embeddings=position_embeddings, **kwargs
+        )
+    total, heads, length = hidden_states.shape[0], self.num_heads, lengths[0]
+    cos, sin = (t.unsqueeze(1).to(hidden_states.dtype) for t in position_embeddings)  # (T, 1, hs)
+    q, k, v = self.qkv(hidden_states).view(total, 3, heads, -1).unbind(1)  # (T, nh, hs)
+    q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+    q, k, v = (t.view(-1, length, heads, t.shape[-1]).transpose(1, 2) for t in (q, k, v))  # (B, nh, L, hs)
+    attention = torch.softmax(q @ k.transpose(2, 3) * self.scaling, dim=-1)
+    return self.proj((attention @ v).transpose(1, 2).reshape(total, -1))
+
+
+def speed_up_on_cpu(model: nn.Module) -> nn.Module:
+    """Replace the slow forward methods of a Qwen2-VL vision tower in place; weights and outputs stay the same."""
+    tower = model.model.visual
+    tower.patch_embed.forward = types.MethodType(_linear_patch_forward, tower.patch_embed)
+    for block in tower.blocks:
+        block.attn._stock_forward = block.attn.forward
+        block.attn.forward = types.MethodType(_batched_attention_forward, block.attn)
+    return model
+
+
+@dataclass
+class Qwen2VL:
+    """A loaded model: `model` is a Qwen2VLForConditionalGeneration, or a PeftModel around one."""
+
+    model: nn.Module
+    processor: object
+    device: torch.device
+    _grids: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+
+    @property
+    def tokenizer(self):
+        return self.processor.tokenizer
+
+    @property
+    def base(self) -> nn.Module:
+        """The model without peft's wrapper."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def grid(self, path: Path) -> tuple[int, int, int]:
+        """(t, h, w) of an image in patches, before the 2 x 2 merge; known once its tokens were asked for."""
+        return self._grids[Path(path)]
+
+    @torch.no_grad()
+    def visual_tokens(self, images: list[Path], max_pixels: int, batch_size: int = 128) -> list[Tensor]:
+        """Visual tokens of images, in the language model's space: a list of (n_i, hidden) tensors."""
+        out: list[Tensor] = []
+        from icl.data.images import load_image
+
+        processor = self.processor.image_processor
+        for start in range(0, len(images), batch_size):
+            paths = [Path(p) for p in images[start : start + batch_size]]
+            size = dict(processor.size)
+            size["longest_edge"] = min(size["longest_edge"], max_pixels)
+            size["shortest_edge"] = min(size["shortest_edge"], size["longest_edge"])
+            batch = processor([load_image(p) for p in paths], size=size, return_tensors="pt")
+            grids = batch["image_grid_thw"]
+            for path, grid in zip(paths, grids.tolist(), strict=True):
+                self._grids[path] = tuple(grid)
+            dtype = self.base.model.visual.get_dtype()
+            features = self.base.model.visual(
+                batch["pixel_values"].to(self.device, dtype), grid_thw=grids.to(self.device)
+            ).pooler_output
+            out += features.split((grids.prod(-1) // processor.merge_size**2).tolist())
+        return out
+
+
+def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
+    from transformers import Qwen2VLForConditionalGeneration
+
+    try:
+        return Qwen2VLForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, attn_implementation="eager"
+        )
+    except Exception as error:  # transformers, safetensors and the OS each raise their own types
+        raise InputError(
+            str(folder),
+            f"no loadable Qwen2-VL weights ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "a transformers folder or hub id with config.json and complete *.safetensors",
+            "Restore the file (git checkout, or download again), or set mllm.model to another model.",
+        ) from error
+
+
+def load_qwen2vl(model_folder: str, adapter: str | None = None, trainable: bool = False) -> Qwen2VL:
+    """Load a model folder or hub id, with a peft adapter where given.
+
+    Raises:
+        InputError: weights missing, truncated or of another architecture; adapter that does not load.
+    """
+    from transformers import AutoProcessor
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = _load_weights(model_folder, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    processor = AutoProcessor.from_pretrained(model_folder)
+    if device.type == "cpu":
+        speed_up_on_cpu(model)
+    if adapter:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+    model.to(device).train(trainable)
+    return Qwen2VL(model, processor, device)

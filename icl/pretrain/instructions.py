@@ -1,0 +1,114 @@
+"""Instruction data for SynthVL: the project's prompts with the answers of a careful assistant.
+
+Localisation pairs are easy by construction: a text is paired with its own photograph or with one drawn at random.
+No look-alikes are sought out; telling those apart is what LoRA is for.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from icl.data.synth.captions import CaptionStyle, state, write_caption
+from icl.data.synth.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
+from icl.data.synth.words import groups_of
+from icl.mllm import parsing, prompts
+from icl.pretrain.packing import Block
+
+VARIANTS = 5
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A user's text and the assistant's answer; `caption` is a true caption inside the text, if any."""
+
+    text: str
+    answer: str
+    caption: str = ""
+
+
+def any_style(rng: random.Random, wrong: float = 0.0) -> CaptionStyle:
+    """Annotators of every kind: terse or thorough, plain or rich in synonyms."""
+    mention = {"default": rng.uniform(0.1, 0.9), "gender": 0.9}
+    for group in ("upper", "lower"):
+        mention[group] = rng.uniform(0.4, 1.0)
+    return CaptionStyle(mention, detail=rng.uniform(0.6, 1.0), wrong=wrong, richness=rng.uniform(0.0, 0.6))
+
+
+def some_caption(seen: dict[str, str], rng: random.Random, wrong: float = 0.0) -> tuple[dict[str, str], str]:
+    """A statement about a photograph and its words; never empty."""
+    while True:
+        style = any_style(rng, wrong)
+        said = state(seen, style, rng)
+        if len(groups_of(said)) > 1:
+            return said, write_caption(said, rng, style.richness)
+
+
+def localise(seen: dict[str, str], other: dict[str, str] | None, rng: random.Random) -> Dialogue:
+    """T_loc with a caption of this photograph, or of `other`'s (answered Yes where it happens to be true here)."""
+    said, caption = some_caption(other or seen, rng)
+    true = all(seen[key] == value for key, value in said.items())
+    return Dialogue(prompts.localise_text(caption), "Yes" if true else "No", caption if true else "")
+
+
+def describe_image(seen: dict[str, str]) -> Dialogue:
+    """T_vqa: the numbered list of 15 answers."""
+    return Dialogue(prompts.vqa_text(), numbered(vqa_answers(seen)))
+
+
+def aggregate(seen: dict[str, str], rng: random.Random) -> Dialogue:
+    """T_aggr on a caption (with a few mistakes) and the answers."""
+    said, caption = some_caption(seen, rng, wrong=0.05)
+    answers = parsing.vqa_subtexts(numbered(vqa_answers(seen)))
+    return Dialogue(prompts.aggregate_text(caption, answers), describe(merge(said, seen)))
+
+
+def decompose(seen: dict[str, str], rng: random.Random) -> Dialogue:
+    """T_dec on an aggregated description."""
+    said = state(seen, any_style(rng), rng) if rng.random() < 0.5 else {}
+    merged = merge(said, seen if rng.random() < 0.7 else said)
+    merged = merged or merge({}, seen)
+    return Dialogue(prompts.decompose_text(describe(merged)), numbered(sub_sentences(merged)))
+
+
+def rewrite(seen: dict[str, str], rng: random.Random) -> Dialogue:
+    """T_rwt on one single-attribute sentence."""
+    merged = merge(state(seen, any_style(rng), rng), seen)
+    group = rng.choice(groups_of(merged))
+    sentence = sub_sentences({k: v for k, v in merged.items()})[groups_of(merged).index(group)]
+    return Dialogue(
+        prompts.rewrite_text(sentence, VARIANTS), numbered(rewrites(group, merged, VARIANTS, rng))
+    )
+
+
+TEXT_TASKS = (aggregate, decompose, rewrite)
+
+
+class Encoder:
+    """Turns dialogues into token blocks in the model's chat form."""
+
+    def __init__(self, tokenizer) -> None:
+        self.tokenizer = tokenizer
+        opening = f"<|im_start|>system\n{prompts.system_text()}<|im_end|>\n<|im_start|>user\n"
+        self.text_prefix = tokenizer(opening)["input_ids"]
+        self.before = len(self.text_prefix) + 1
+        self.image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+
+    def image_prefix(self, count: int) -> list[int]:
+        """Prefix with room for `count` visual tokens."""
+        ends = self.tokenizer.convert_tokens_to_ids(["<|vision_start|>", "<|vision_end|>"])
+        return [*self.text_prefix, ends[0], *[self.image_token] * count, ends[1]]
+
+    def blocks(self, dialogues: list[Dialogue], caption_weight: float = 0.0) -> list[Block]:
+        """Blocks in which the answer is learned, and a true caption with `caption_weight`."""
+        users = self.tokenizer([d.text for d in dialogues])["input_ids"]
+        answers = self.tokenizer(
+            [f"<|im_end|>\n<|im_start|>assistant\n{d.answer}<|im_end|>" for d in dialogues]
+        )
+        head = len(self.tokenizer("<|im_end|>\n<|im_start|>assistant\n")["input_ids"])
+        out = []
+        for dialogue, user, answer in zip(dialogues, users, answers["input_ids"], strict=True):
+            learn = caption_weight if dialogue.caption else 0.0
+            weights = [learn] * len(user) + [0.0] * head + [1.0] * (len(answer) - head)
+            out.append(Block(user + answer, weights))
+        return out

@@ -1,0 +1,179 @@
+"""SynthVL: a small general assistant on Qwen2-VL's architecture, pre-trained in three stages.
+
+1. the vision tower, by attribute classification (`vision.py`); 2. the decoder, on the text tasks alone;
+3. everything together: T_vqa, T_loc with easy pairs (learning to caption at the same time), and the text tasks.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers.models.qwen2_vl import Qwen2VLProcessor
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
+
+from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
+from icl.mllm import prompts
+from icl.mllm.qwen2vl import speed_up_on_cpu
+from icl.pretrain import instructions as ask
+from icl.pretrain.packing import language_loss, pack, prefix_positions
+from icl.pretrain.schedule import optimise
+from icl.pretrain.vision import Eye, flipped, train_vision
+from icl.pretrain.vl_tokenizer import train_tokenizer
+from icl.settings import PretrainSettings
+
+WIDTH, PIXELS, PATCH = 192, 48 * 96, 8
+VOCABULARY = 1400
+
+
+def build_tokenizer(corpus: Corpus, seed: int):
+    """Tokenizer learned on the corpus' own dialogues and captions."""
+    rng = random.Random(seed)
+    texts = []
+    for seen in rng.choices(corpus.seen, k=4000):
+        texts += [
+            ask.some_caption(seen, rng)[1],
+            ask.describe_image(seen).answer,
+            ask.rewrite(seen, rng).answer,
+        ]
+        texts.append(ask.aggregate(seen, rng).answer)
+    fixed = [prompts.system_text(), prompts.vqa_text(), prompts.localise_text(""), prompts.decompose_text("")]
+    fixed += [
+        prompts.rewrite_text("", ask.VARIANTS),
+        prompts.load_prompt("aggregate").text.replace("{subtexts}", "['"),
+    ]
+    return train_tokenizer(texts, fixed, VOCABULARY)
+
+
+def build_model(tokenizer) -> Qwen2VLForConditionalGeneration:
+    """Random weights in Qwen2-VL's architecture."""
+    token = tokenizer.convert_tokens_to_ids
+    text = dict(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
+        bos_token_id=None,
+        eos_token_id=token("<|im_end|>"),
+        pad_token_id=token("<|endoftext|>"),
+    )
+    vision = dict(depth=4, embed_dim=128, hidden_size=WIDTH, num_heads=4, patch_size=PATCH, mlp_ratio=4)
+    config = Qwen2VLConfig(
+        text_config=text,
+        vision_config=vision,
+        tie_word_embeddings=True,
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+    )
+    model = Qwen2VLForConditionalGeneration(config)
+    model.set_attn_implementation("eager")
+    model.generation_config.eos_token_id = token("<|im_end|>")
+    model.generation_config.pad_token_id = token("<|endoftext|>")
+    return speed_up_on_cpu(model)
+
+
+def build_processor(tokenizer) -> Qwen2VLProcessor:
+    """Qwen2-VL's own image processor at 48 x 96 pixels and 8-pixel patches."""
+    size = {"shortest_edge": PIXELS, "longest_edge": PIXELS}
+    image = Qwen2VLImageProcessor(patch_size=PATCH, temporal_patch_size=2, merge_size=2, size=size)
+    video = Qwen2VLVideoProcessor(patch_size=PATCH, temporal_patch_size=2, merge_size=2, size=size)
+    return Qwen2VLProcessor(image, tokenizer, video, chat_template=tokenizer.chat_template)
+
+
+@dataclass
+class Batcher:
+    """Draws packed batches from a corpus."""
+
+    corpus: Corpus
+    encoder: ask.Encoder
+    eye: Eye
+    pad: int
+    rng: random.Random
+    numbers: np.random.Generator
+
+    def text(self, rows: int, each: int = 1) -> tuple:
+        """`rows` sequences, each with `each` dialogues of every text task."""
+        samples = []
+        for _ in range(rows):
+            seen = self.rng.choices(self.corpus.seen, k=each)
+            dialogues = [task(s, self.rng) for s in seen for task in (*ask.TEXT_TASKS, ask.rewrite)]
+            samples.append(self.encoder.blocks(dialogues))
+        prefix = self.encoder.text_prefix
+        return pack(prefix, prefix_positions(len(prefix), None, 0), samples, self.pad), None, 0
+
+    def image(self, rows: int, pairs: int, vqa_share: float, caption_weight: float) -> tuple:
+        """`rows` photographs: `pairs` Yes and `pairs` random-pair T_loc each, T_vqa for a share of them."""
+        chosen = self.numbers.choice(len(self.corpus.seen), rows, replace=False)
+        samples = []
+        for n in chosen:
+            seen = self.corpus.seen[n]
+            dialogues = [ask.describe_image(seen)] if self.rng.random() < vqa_share else []
+            dialogues += [ask.localise(seen, None, self.rng) for _ in range(pairs)]
+            dialogues += [
+                ask.localise(seen, self.rng.choice(self.corpus.seen), self.rng) for _ in range(pairs)
+            ]
+            samples.append(self.encoder.blocks(dialogues, caption_weight))
+        visual = self.eye(flipped(self.corpus.images[chosen], self.numbers))
+        p = self.eye.p
+        grid = (
+            self.corpus.images.shape[1] // p.patch_size // 2,
+            self.corpus.images.shape[2] // p.patch_size // 2,
+        )
+        prefix = self.encoder.image_prefix(grid[0] * grid[1])
+        positions = prefix_positions(self.encoder.before, grid, 1)
+        return pack(prefix, positions, samples, self.pad), visual, self.encoder.before
+
+
+def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> None:
+    """Stage 2: the decoder alone."""
+
+    def loss_of(step: int) -> Tensor:
+        return language_loss(model, *batcher.text(rows))
+
+    optimise(model.model.language_model.parameters(), loss_of, steps, lr, "SynthVL text")
+
+
+def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: float, on_step=None) -> None:
+    """Stage 3: every fifth step is text, so that nothing learned in stage 2 is lost."""
+
+    def loss_of(step: int) -> Tensor:
+        if step % 5 == 4:
+            return language_loss(model, *batcher.text(max(4, rows // 4)))
+        return language_loss(model, *batcher.image(rows, pairs, vqa_share=0.4, caption_weight=0.2))
+
+    optimise(model.parameters(), loss_of, steps, lr, "SynthVL joint", on_step)
+
+
+def pretrain_synthvl(settings: PretrainSettings, out: Path) -> None:
+    """Run all stages and write the model folder (safetensors, processor, tokenizer)."""
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    corpus = make_corpus(settings.seed, settings.vl_identities, 3, VL_CAMERAS)
+    tokenizer = build_tokenizer(corpus, settings.seed)
+    model, processor = build_model(tokenizer), build_processor(tokenizer)
+    eye = Eye(model.model.visual, processor.image_processor)
+    batcher = Batcher(
+        corpus,
+        ask.Encoder(tokenizer),
+        eye,
+        tokenizer.pad_token_id,
+        random.Random(settings.seed),
+        np.random.default_rng(settings.seed),
+    )
+    train_vision(eye, corpus, settings.vl_vision_steps, 64, 1.5e-3, settings.seed, "SynthVL vision")
+    train_text(model, batcher, settings.vl_text_steps, rows=12, lr=2e-3)
+    train_joint(model, batcher, settings.vl_joint_steps, rows=32, pairs=3, lr=1.5e-3)
+    model.save_pretrained(out)
+    processor.save_pretrained(out)

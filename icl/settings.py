@@ -1,0 +1,146 @@
+"""Typed settings: every configuration key, its default at embedded scale, and where the value comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+def setting(default, help: str, **extra):
+    """A dataclass field with a description (shown in the generated schema and in the docs)."""
+    meta = {"help": help, **extra}
+    if isinstance(default, (list, dict)):
+        raise TypeError("mutable defaults are not allowed; use a tuple")
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """One benchmark of the run; the key in `datasets` is its name in every path and table."""
+
+    layout: str = setting("cuhk-pedes", "Annotation layout: cuhk-pedes, icfg-pedes, rstpreid or ufine6926.")
+    root: str = setting("", "Folder that holds the benchmark; empty for a generated one.")
+    generator: str = setting(
+        "", "Generator that writes the benchmark (synth), or empty for an existing folder."
+    )
+    seed: int = setting(7, "Seed of the generator.")
+    train_identities: int = setting(0, "Generated training identities.")
+    val_identities: int = setting(0, "Generated validation identities.")
+    test_identities: int = setting(0, "Generated test identities.")
+    images_per_identity: int = setting(3, "Generated images of one identity.")
+    sft_pairs: int = setting(15000, "Clean pairs drawn for the SFT set (supplementary, section D).")
+    xi: float | None = setting(None, "Fixed THI threshold; null selects it on the val split.")
+
+
+@dataclass(frozen=True)
+class RetrieverSettings:
+    """RDE retriever (method: CVPR 2024) on a CLIP backbone."""
+
+    checkpoint: str = setting("models/synthclip", "CLIP weights: a transformers folder or hub id.")
+    image_height: int = setting(96, "Input height in pixels (paper: 384).")
+    image_width: int = setting(48, "Input width in pixels (paper: 128).")
+    text_length: int = setting(64, "Text tokens (paper: 77, or 168 for UFine6926).")
+    select_ratio: float = setting(0.3, "TSE token selection ratio.")
+    tse_dim: int = setting(256, "Width of the TSE embedding (paper: 1024).")
+    loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.")
+    tau: float = setting(0.015, "Temperature of TAL and TRL.")
+    margin: float = setting(0.1, "Margin of TAL and TRL.")
+    epochs: int = setting(6, "Training epochs (paper: 60).")
+    batch_size: int = setting(64, "Pairs in a batch.")
+    lr: float = setting(1e-4, "Learning rate of the backbone (paper: 1e-5).")
+    lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.")
+    bias_lr_factor: float = setting(2.0, "Factor on the learning rate of biases.")
+    weight_decay: float = setting(4e-5, "Weight decay (none on biases).")
+    adam_eps: float = setting(1e-3, "Epsilon of Adam.")
+    warmup_epochs: int = setting(1, "Linear warm-up epochs (paper: 5).")
+    warmup_factor: float = setting(0.1, "First warm-up factor.")
+    token_mask_rate: float = setting(0.2, "Token masking rate (random deletion/replacement as published).")
+    batchnorm: str = setting("train", "TSE BatchNorm: train, or frozen (as the published ICL code behaves).")
+    noise_rate: float = setting(0.0, "Share of training captions permuted for the noise study.")
+    ccd_variant: str = setting("default", "GMM settings of CCD: default, strict or auto (published rule).")
+    rda_gamma_slope: float = setting(0.03, "gamma = max(floor, 1 - slope * epoch), Eq. (3).")
+    rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
+    selection: str = setting("best-val", "Checkpoint: best-val, or last.")
+
+
+@dataclass(frozen=True)
+class MLLMSettings:
+    """The multimodal language model and how it is asked."""
+
+    backend: str = setting("transformers", "Back-end: transformers, ollama or openai.")
+    model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
+    url: str = setting("", "Server URL for ollama and openai back-ends.")
+    max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).")
+    batch_size: int = setting(128, "Requests in one generation batch.")
+    adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")
+    max_new_tokens_vqa: int = setting(240, "Generation limit of T_vqa.")
+    max_new_tokens_text: int = setting(200, "Generation limit of T_aggr, T_dec and T_rwt.")
+
+
+@dataclass(frozen=True)
+class SFTSettings:
+    """SFT set and LoRA (supplementary, section D)."""
+
+    negatives_top_k: int = setting(
+        10, "Top-k most similar images of other identities to draw a negative from."
+    )
+    lora_r: int = setting(8, "LoRA rank.")
+    lora_alpha: int = setting(16, "LoRA alpha.")
+    lr: float = setting(3e-3, "Learning rate (paper: 5e-5 for the 7B model).")
+    epochs: int = setting(3, "Epochs over the records (paper: 2).")
+    batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).")
+    warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.")
+
+
+@dataclass(frozen=True)
+class RDASettings:
+    """Reorganization data augmentation of the training captions."""
+
+    variants: int = setting(5, "Rewrites m of each sub-sentence.")
+    shards: int = setting(2, "Independent shards of the MLLM stage.")
+    source: str = setting("", "Published augmentation file to import in place of generation.")
+
+
+@dataclass(frozen=True)
+class THISettings:
+    """Test-time human-centered interaction (Algorithm 1)."""
+
+    rounds: int = setting(5, "Rounds K.")
+    lambda_: float = setting(0.8, "Weight of the raw similarity in the re-ranking.", key="lambda")
+    xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).")
+    timing_queries: int = setting(48, "Queries timed one by one for p50 and p95.")
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Pre-training of the embedded models (rule target `pretrained`)."""
+
+    seed: int = setting(1000, "Seed of the pre-training identities (disjoint from every benchmark).")
+    threads: int = setting(2, "CPU threads.")
+    clip_identities: int = setting(4000, "Identities seen by SynthCLIP.")
+    clip_steps: int = setting(900, "Training steps of SynthCLIP.")
+    clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP.")
+    vl_identities: int = setting(8000, "Identities seen by SynthVL.")
+    vl_vision_steps: int = setting(2000, "Steps of the vision tower's attribute stage.")
+    vl_text_steps: int = setting(1000, "Steps of the decoder's text-only stage.")
+    vl_joint_steps: int = setting(3000, "Steps of the joint stage.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole run."""
+
+    datasets: dict[str, DatasetSettings] = field(
+        default_factory=dict, metadata={"help": "Benchmarks by name."}
+    )
+    methods: tuple[str, ...] = setting(
+        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"), "Rows of results/table.csv."
+    )
+    seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
+    results: str = setting("results", "Folder of all outputs.")
+    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.")
+    retriever: RetrieverSettings = field(default_factory=RetrieverSettings, metadata={"help": "Retriever."})
+    mllm: MLLMSettings = field(default_factory=MLLMSettings, metadata={"help": "MLLM."})
+    sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})
+    rda: RDASettings = field(default_factory=RDASettings, metadata={"help": "RDA."})
+    thi: THISettings = field(default_factory=THISettings, metadata={"help": "THI."})
+    pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})
