@@ -1,0 +1,39 @@
+# Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := table
+.PHONY: table test fast slow lint env clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= all
+BIN := .venv/bin
+STAMP := .venv/installed
+SNAKEFILES := Snakefile rules
+
+table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded benchmark
+	$(BIN)/snakemake --cores $(CORES) all
+
+test: lint fast slow  ## everything that CI runs
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check $(SNAKEFILES)
+	$(BIN)/snakemake --lint
+
+fast: $(STAMP)  ## unit tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+slow: $(STAMP)  ## the smoke DAG end to end
+	$(BIN)/python -m pytest -m slow
+
+clean:  ## remove results, keep the environment
+	rm -rf results .snakemake
