@@ -26,14 +26,10 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
 
 
-def _batched_attention_forward(
-    self, hidden_states: Tensor, cu_seqlens: Tensor, position_embeddings=None, **kwargs
-):
+def _batched_attention_forward(self, hidden_states: Tensor, cu_seqlens: Tensor, position_embeddings=None, **kwargs):
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
     if len(set(lengths)) != 1:
-        return self._stock_forward(
-            hidden_states, cu_seqlens, position_embeddings=position_embeddings, **kwargs
-        )
+        return self._stock_forward(hidden_states, cu_seqlens, position_embeddings=position_embeddings, **kwargs)
     total, heads, length = hidden_states.shape[0], self.num_heads, lengths[0]
     cos, sin = (t.unsqueeze(1).to(hidden_states.dtype) for t in position_embeddings)  # (T, 1, hs)
     q, k, v = self.qkv(hidden_states).view(total, 3, heads, -1).unbind(1)  # (T, nh, hs)
@@ -41,6 +37,16 @@ def _batched_attention_forward(
     q, k, v = (t.view(-1, length, heads, t.shape[-1]).transpose(1, 2) for t in (q, k, v))  # (B, nh, L, hs)
     attention = torch.softmax(q @ k.transpose(2, 3) * self.scaling, dim=-1)
     return self.proj((attention @ v).transpose(1, 2).reshape(total, -1))
+
+
+def mrope_positions(before: int, grid: tuple[int, int] | None, after: int) -> Tensor:
+    """(3, n) M-RoPE positions of `before` text tokens, a merged (h, w) image grid, and `after` text tokens."""
+    if grid is None:
+        return torch.arange(before + after).expand(3, -1)
+    h, w = grid
+    image = torch.stack([torch.zeros(h * w), torch.arange(h).repeat_interleave(w), torch.arange(w).repeat(h)]).long()
+    tail = torch.arange(after).expand(3, -1) + before + max(h, w)
+    return torch.cat([torch.arange(before).expand(3, -1), image + before, tail], dim=1)
 
 
 def speed_up_on_cpu(model: nn.Module) -> nn.Module:
@@ -103,9 +109,7 @@ def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
     from transformers import Qwen2VLForConditionalGeneration
 
     try:
-        return Qwen2VLForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, attn_implementation="eager"
-        )
+        return Qwen2VLForConditionalGeneration.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
     except Exception as error:  # transformers, safetensors and the OS each raise their own types
         raise InputError(
             str(folder),

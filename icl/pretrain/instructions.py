@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from icl.data.synth.captions import CaptionStyle, state, write_caption
 from icl.data.synth.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
-from icl.data.synth.words import groups_of
+from icl.data.synth.words import GROUPS, canonical_sentence, groups_of
 from icl.mllm import parsing, prompts
 from icl.pretrain.packing import Block
 
@@ -20,11 +20,17 @@ VARIANTS = 5
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A user's text and the assistant's answer; `caption` is a true caption inside the text, if any."""
+    """A user's text and the assistant's answer.
+
+    Attributes:
+        caption: a true caption inside the text, if any.
+        focus: weight of the answer's first token (T_loc's whole verdict is one token).
+    """
 
     text: str
     answer: str
     caption: str = ""
+    focus: float = 1.0
 
 
 def any_style(rng: random.Random, wrong: float = 0.0) -> CaptionStyle:
@@ -48,7 +54,7 @@ def localise(seen: dict[str, str], other: dict[str, str] | None, rng: random.Ran
     """T_loc with a caption of this photograph, or of `other`'s (answered Yes where it happens to be true here)."""
     said, caption = some_caption(other or seen, rng)
     true = all(seen[key] == value for key, value in said.items())
-    return Dialogue(prompts.localise_text(caption), "Yes" if true else "No", caption if true else "")
+    return Dialogue(prompts.localise_text(caption), "Yes" if true else "No", caption if true else "", focus=4.0)
 
 
 def describe_image(seen: dict[str, str]) -> Dialogue:
@@ -56,29 +62,44 @@ def describe_image(seen: dict[str, str]) -> Dialogue:
     return Dialogue(prompts.vqa_text(), numbered(vqa_answers(seen)))
 
 
+def aggregate_with(seen: dict[str, str], caption: str, merged: dict[str, str]) -> Dialogue:
+    """T_aggr on a given caption and the answers about its photograph."""
+    answers = parsing.vqa_subtexts(numbered(vqa_answers(seen)))
+    return Dialogue(prompts.aggregate_text(caption, answers), describe(merged))
+
+
 def aggregate(seen: dict[str, str], rng: random.Random) -> Dialogue:
     """T_aggr on a caption (with a few mistakes) and the answers."""
     said, caption = some_caption(seen, rng, wrong=0.05)
-    answers = parsing.vqa_subtexts(numbered(vqa_answers(seen)))
-    return Dialogue(prompts.aggregate_text(caption, answers), describe(merge(said, seen)))
+    return aggregate_with(seen, caption, merge(said, seen))
+
+
+def decompose_of(statement: dict[str, str]) -> Dialogue:
+    """T_dec on the aggregated description of a statement."""
+    return Dialogue(prompts.decompose_text(describe(statement)), numbered(sub_sentences(statement)))
 
 
 def decompose(seen: dict[str, str], rng: random.Random) -> Dialogue:
-    """T_dec on an aggregated description."""
-    said = state(seen, any_style(rng), rng) if rng.random() < 0.5 else {}
-    merged = merge(said, seen if rng.random() < 0.7 else said)
-    merged = merged or merge({}, seen)
-    return Dialogue(prompts.decompose_text(describe(merged)), numbered(sub_sentences(merged)))
+    """T_dec on a complete or a partial description."""
+    said = some_caption(seen, rng)[0]
+    return decompose_of(merge(said, seen if rng.random() < 0.7 else {}))
+
+
+def rewrite_of(statement: dict[str, str], group: str, rng: random.Random) -> Dialogue:
+    """T_rwt on the canonical sentence of one group."""
+    text = prompts.rewrite_text(canonical_sentence(group, statement), VARIANTS)
+    return Dialogue(text, numbered(rewrites(group, statement, VARIANTS, rng)))
 
 
 def rewrite(seen: dict[str, str], rng: random.Random) -> Dialogue:
     """T_rwt on one single-attribute sentence."""
-    merged = merge(state(seen, any_style(rng), rng), seen)
-    group = rng.choice(groups_of(merged))
-    sentence = sub_sentences({k: v for k, v in merged.items()})[groups_of(merged).index(group)]
-    return Dialogue(
-        prompts.rewrite_text(sentence, VARIANTS), numbered(rewrites(group, merged, VARIANTS, rng))
-    )
+    merged = merge(some_caption(seen, rng)[0], seen if rng.random() < 0.7 else {})
+    return rewrite_of(merged, rng.choice(groups_of(merged)), rng)
+
+
+def facts_of(statement: dict[str, str], group: str) -> dict[str, str]:
+    """The part of a statement that belongs to one group."""
+    return {key: statement[key] for key in GROUPS[group] if statement.get(key)}
 
 
 TEXT_TASKS = (aggregate, decompose, rewrite)
@@ -102,13 +123,11 @@ class Encoder:
     def blocks(self, dialogues: list[Dialogue], caption_weight: float = 0.0) -> list[Block]:
         """Blocks in which the answer is learned, and a true caption with `caption_weight`."""
         users = self.tokenizer([d.text for d in dialogues])["input_ids"]
-        answers = self.tokenizer(
-            [f"<|im_end|>\n<|im_start|>assistant\n{d.answer}<|im_end|>" for d in dialogues]
-        )
+        answers = self.tokenizer([f"<|im_end|>\n<|im_start|>assistant\n{d.answer}<|im_end|>" for d in dialogues])
         head = len(self.tokenizer("<|im_end|>\n<|im_start|>assistant\n")["input_ids"])
         out = []
         for dialogue, user, answer in zip(dialogues, users, answers["input_ids"], strict=True):
             learn = caption_weight if dialogue.caption else 0.0
-            weights = [learn] * len(user) + [0.0] * head + [1.0] * (len(answer) - head)
+            weights = [learn] * len(user) + [0.0] * head + [dialogue.focus] + [1.0] * (len(answer) - head - 1)
             out.append(Block(user + answer, weights))
         return out

@@ -36,18 +36,6 @@ class Packed:
     weights: Tensor
 
 
-def prefix_positions(before: int, grid: tuple[int, int] | None, after: int) -> Tensor:
-    """(3, n) M-RoPE positions of `before` text tokens, a merged (h, w) image grid, and `after` text tokens."""
-    if grid is None:
-        return torch.arange(before + after).expand(3, -1)
-    h, w = grid
-    image = torch.stack(
-        [torch.zeros(h * w), torch.arange(h).repeat_interleave(w), torch.arange(w).repeat(h)]
-    ).long()
-    tail = torch.arange(after).expand(3, -1) + before + max(h, w)
-    return torch.cat([torch.arange(before).expand(3, -1), image + before, tail], dim=1)
-
-
 def pack(prefix: list[int], positions: Tensor, samples: list[list[Block]], pad: int) -> Packed:
     """Pack each sample's blocks behind the shared prefix.
 
@@ -71,9 +59,7 @@ def pack(prefix: list[int], positions: Tensor, samples: list[list[Block]], pad: 
             ids[row, at:end] = torch.tensor(block.ids)
             where[:, row, at:end] = torch.arange(len(block.ids)) + start
             owner[row, at:end] = k
-            weights[row, at + 1 : end] = torch.tensor(
-                block.weights[1:]
-            )  # a block's first token has no predecessor
+            weights[row, at + 1 : end] = torch.tensor(block.weights[1:])  # a block's first token has no predecessor
             at = end
     same = owner.unsqueeze(2) == owner.unsqueeze(1)
     allowed = (same | (owner == 0).unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()

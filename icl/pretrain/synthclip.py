@@ -150,10 +150,10 @@ def pretrain_synthclip(settings: PretrainSettings, out: Path) -> None:
     model.vision_model.embeddings.forward = types.MethodType(_embed, model.vision_model.embeddings)
     crowd = Crowd(corpus, tokenizer, settings.seed)
     optimise(
-        model.parameters(),
+        model.named_parameters(),
         lambda step: contrastive_loss(model, *crowd.batch(settings.clip_batch)),
         settings.clip_steps,
-        1.5e-3,
+        2e-3,
         "SynthCLIP",
     )
     del model.vision_model.embeddings.forward

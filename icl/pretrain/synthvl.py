@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_model, save_model
 from torch import Tensor
 from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 from transformers.models.qwen2_vl import Qwen2VLProcessor
@@ -20,9 +22,9 @@ from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoP
 
 from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
 from icl.mllm import prompts
-from icl.mllm.qwen2vl import speed_up_on_cpu
+from icl.mllm.qwen2vl import mrope_positions, speed_up_on_cpu
 from icl.pretrain import instructions as ask
-from icl.pretrain.packing import language_loss, pack, prefix_positions
+from icl.pretrain.packing import language_loss, pack
 from icl.pretrain.schedule import optimise
 from icl.pretrain.vision import Eye, flipped, train_vision
 from icl.pretrain.vl_tokenizer import train_tokenizer
@@ -111,7 +113,7 @@ class Batcher:
             dialogues = [task(s, self.rng) for s in seen for task in (*ask.TEXT_TASKS, ask.rewrite)]
             samples.append(self.encoder.blocks(dialogues))
         prefix = self.encoder.text_prefix
-        return pack(prefix, prefix_positions(len(prefix), None, 0), samples, self.pad), None, 0
+        return pack(prefix, mrope_positions(len(prefix), None, 0), samples, self.pad), None, 0
 
     def image(self, rows: int, pairs: int, vqa_share: float, caption_weight: float) -> tuple:
         """`rows` photographs: `pairs` Yes and `pairs` random-pair T_loc each, T_vqa for a share of them."""
@@ -121,9 +123,7 @@ class Batcher:
             seen = self.corpus.seen[n]
             dialogues = [ask.describe_image(seen)] if self.rng.random() < vqa_share else []
             dialogues += [ask.localise(seen, None, self.rng) for _ in range(pairs)]
-            dialogues += [
-                ask.localise(seen, self.rng.choice(self.corpus.seen), self.rng) for _ in range(pairs)
-            ]
+            dialogues += [ask.localise(seen, self.rng.choice(self.corpus.seen), self.rng) for _ in range(pairs)]
             samples.append(self.encoder.blocks(dialogues, caption_weight))
         visual = self.eye(flipped(self.corpus.images[chosen], self.numbers))
         p = self.eye.p
@@ -132,7 +132,7 @@ class Batcher:
             self.corpus.images.shape[2] // p.patch_size // 2,
         )
         prefix = self.encoder.image_prefix(grid[0] * grid[1])
-        positions = prefix_positions(self.encoder.before, grid, 1)
+        positions = mrope_positions(self.encoder.before, grid, 1)
         return pack(prefix, positions, samples, self.pad), visual, self.encoder.before
 
 
@@ -142,10 +142,10 @@ def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> Non
     def loss_of(step: int) -> Tensor:
         return language_loss(model, *batcher.text(rows))
 
-    optimise(model.model.language_model.parameters(), loss_of, steps, lr, "SynthVL text")
+    optimise(model.model.language_model.named_parameters(), loss_of, steps, lr, "SynthVL text")
 
 
-def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: float, on_step=None) -> None:
+def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: float) -> None:
     """Stage 3: every fifth step is text, so that nothing learned in stage 2 is lost."""
 
     def loss_of(step: int) -> Tensor:
@@ -153,27 +153,43 @@ def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: 
             return language_loss(model, *batcher.text(max(4, rows // 4)))
         return language_loss(model, *batcher.image(rows, pairs, vqa_share=0.4, caption_weight=0.2))
 
-    optimise(model.parameters(), loss_of, steps, lr, "SynthVL joint", on_step)
+    optimise(model.named_parameters(), loss_of, steps, lr, "SynthVL joint", slow=model.model.visual.parameters())
 
 
-def pretrain_synthvl(settings: PretrainSettings, out: Path) -> None:
-    """Run all stages and write the model folder (safetensors, processor, tokenizer)."""
+def _stage(path: Path, model, train: Callable[[], object]) -> None:
+    """Train a stage and keep the weights at `path`, or read them where an earlier run already finished it."""
+    if path.exists():
+        load_model(model, path)
+        return
+    train()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(model, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def pretrain_synthvl(settings: PretrainSettings, work: Path, out: Path) -> None:
+    """Run all stages and write the model folder (safetensors, processor, tokenizer).
+
+    Args:
+        work: folder of the finished stages' weights, so that an interrupted run resumes.
+        out: model folder.
+    """
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     corpus = make_corpus(settings.seed, settings.vl_identities, 3, VL_CAMERAS)
     tokenizer = build_tokenizer(corpus, settings.seed)
     model, processor = build_model(tokenizer), build_processor(tokenizer)
     eye = Eye(model.model.visual, processor.image_processor)
-    batcher = Batcher(
-        corpus,
-        ask.Encoder(tokenizer),
-        eye,
-        tokenizer.pad_token_id,
-        random.Random(settings.seed),
-        np.random.default_rng(settings.seed),
+    rng, numbers = random.Random(settings.seed), np.random.default_rng(settings.seed)
+    batcher = Batcher(corpus, ask.Encoder(tokenizer), eye, tokenizer.pad_token_id, rng, numbers)
+    steps = settings.vl_vision_steps
+    label = "SynthVL vision"
+    _stage(
+        work / "vision.safetensors", model, lambda: train_vision(eye, corpus, steps, 64, 1.5e-3, settings.seed, label)
     )
-    train_vision(eye, corpus, settings.vl_vision_steps, 64, 1.5e-3, settings.seed, "SynthVL vision")
-    train_text(model, batcher, settings.vl_text_steps, rows=12, lr=2e-3)
-    train_joint(model, batcher, settings.vl_joint_steps, rows=32, pairs=3, lr=1.5e-3)
+    _stage(work / "text.safetensors", model, lambda: train_text(model, batcher, settings.vl_text_steps, 12, 2e-3))
+    _stage(
+        work / "joint.safetensors", model, lambda: train_joint(model, batcher, settings.vl_joint_steps, 32, 3, 1.5e-3)
+    )
     model.save_pretrained(out)
     processor.save_pretrained(out)

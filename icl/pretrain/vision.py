@@ -23,9 +23,7 @@ CLASSES = {
 
 def labels_of(corpus: Corpus) -> Tensor:
     """(N, attributes) class numbers in the order of `CLASSES`."""
-    return torch.tensor(
-        [[values.index(seen[key]) for key, values in CLASSES.items()] for seen in corpus.seen]
-    )
+    return torch.tensor([[values.index(seen[key]) for key, values in CLASSES.items()] for seen in corpus.seen])
 
 
 def patchify(images: Tensor, mean: Tensor, std: Tensor, patch: int, merge: int, temporal: int) -> Tensor:
@@ -53,9 +51,7 @@ class AttributeHeads(nn.Module):
 
     def forward(self, tokens: Tensor) -> list[Tensor]:
         tokens = self.norm(tokens)  # (B, n, C)
-        attention = torch.softmax(
-            self.queries @ self.key(tokens).transpose(1, 2) / tokens.shape[-1] ** 0.5, dim=-1
-        )
+        attention = torch.softmax(self.queries @ self.key(tokens).transpose(1, 2) / tokens.shape[-1] ** 0.5, dim=-1)
         pooled = attention @ self.value(tokens)  # (B, attributes, C)
         return [head(pooled[:, k]) for k, head in enumerate(self.outputs)]
 
@@ -84,9 +80,7 @@ def flipped(images: np.ndarray, rng: np.random.Generator) -> Tensor:
     return out
 
 
-def train_vision(
-    eye: Eye, corpus: Corpus, steps: int, batch: int, lr: float, seed: int, label: str
-) -> AttributeHeads:
+def train_vision(eye: Eye, corpus: Corpus, steps: int, batch: int, lr: float, seed: int, label: str) -> AttributeHeads:
     """Train tower and heads; returns the heads (used to measure, then dropped)."""
     heads = AttributeHeads(eye.tower.config.hidden_size)
     labels, rng = labels_of(corpus), np.random.default_rng(seed)
@@ -95,11 +89,9 @@ def train_vision(
         chosen = rng.choice(len(labels), batch, replace=False)
         logits = heads(eye(flipped(corpus.images[chosen], rng)))
         truth = labels[chosen]
-        return sum(nn.functional.cross_entropy(out, truth[:, k]) for k, out in enumerate(logits)) / len(
-            logits
-        )
+        return sum(nn.functional.cross_entropy(out, truth[:, k]) for k, out in enumerate(logits)) / len(logits)
 
-    optimise([*eye.tower.parameters(), *heads.parameters()], loss_of, steps, lr, label)
+    optimise([*eye.tower.named_parameters(), *heads.named_parameters()], loss_of, steps, lr, label)
     return heads
 
 

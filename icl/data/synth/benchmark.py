@@ -66,12 +66,8 @@ def write_benchmark(
                 name = f"{split}/{pid:05d}_{shot_number}.jpg"
                 Image.fromarray(render(person, shot)).save(folder / "imgs" / name, quality=93, subsampling=0)
                 tokens = [caption.lower().replace(".", " ").replace(",", " ").split() for caption in captions]
-                rows.append(
-                    dict(split=split, captions=captions, file_path=name, processed_tokens=tokens, id=pid)
-                )
-                facts.append(
-                    dict(file_path=name, pid=pid, split=split, seen=json.dumps(seen), said=json.dumps(said))
-                )
+                rows.append(dict(split=split, captions=captions, file_path=name, processed_tokens=tokens, id=pid))
+                facts.append(dict(file_path=name, pid=pid, split=split, seen=json.dumps(seen), said=json.dumps(said)))
     truth.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(facts).to_parquet(truth)
     (folder / "reid_raw.json").write_text(json.dumps(rows, indent=1))
@@ -90,9 +86,7 @@ def draw_contact_sheet(folder: Path, out: Path, identities: int = 12) -> None:
     sheet = Image.new("RGB", (columns * (shots * w + 6) * scale, lines * (h + 6) * scale), "white")
     for k, files in enumerate(chosen):
         for n, name in enumerate(files):
-            picture = Image.open(folder / "imgs" / name).resize(
-                (w * scale, h * scale), Image.Resampling.NEAREST
-            )
+            picture = Image.open(folder / "imgs" / name).resize((w * scale, h * scale), Image.Resampling.NEAREST)
             left = ((k % columns) * (shots * w + 6) + n * w) * scale
             sheet.paste(picture, (left, (k // columns) * (h + 6) * scale))
     out.parent.mkdir(parents=True, exist_ok=True)

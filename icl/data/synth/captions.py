@@ -137,14 +137,10 @@ def write_caption(said: dict[str, str], rng: random.Random, richness: float) -> 
     if "background" in have:
         place = speak.say(said["background"])
         sentences.append(
-            rng.choice(
-                (f"The background is a {place}.", f"There is a {place} behind.", f"It is at a {place}.")
-            )
+            rng.choice((f"The background is a {place}.", f"There is a {place} behind.", f"It is at a {place}."))
         )
     if "others" in have:
-        sentences.append(
-            rng.choice(("There are other people in the background.", "Other people stand behind."))
-        )
+        sentences.append(rng.choice(("There are other people in the background.", "Other people stand behind.")))
     first, rest = sentences[0], sentences[1:]
     if rng.random() < 0.4:
         rng.shuffle(rest)

@@ -37,14 +37,11 @@ def _chunk(job: tuple[int, int, int, tuple[Camera, ...]]) -> Corpus:
     return Corpus(np.stack(images[:count]), seen[:count])
 
 
-def make_corpus(
-    seed: int, identities: int, shots: int, cameras: tuple[Camera, ...], workers: int = 2
-) -> Corpus:
+def make_corpus(seed: int, identities: int, shots: int, cameras: tuple[Camera, ...], workers: int = 2) -> Corpus:
     """Render `identities` x `shots` photographs; the result depends on the seed alone, not on `workers`."""
     size = 250
     jobs = [
-        (seed * 100_003 + k, min(size, identities - k * size), shots, cameras)
-        for k in range(-(-identities // size))
+        (seed * 100_003 + k, min(size, identities - k * size), shots, cameras) for k in range(-(-identities // size))
     ]
     with ProcessPoolExecutor(workers) as pool:
         parts = list(pool.map(_chunk, jobs))

@@ -58,7 +58,7 @@ def merge(said: dict[str, str], seen: dict[str, str]) -> dict[str, str]:
     merged = {key: said.get(key) or seen.get(key, "") for key in keys}
     if merged["pattern"] == "plain":
         merged["pattern"] = ""
-    if said.get("upper") and said["upper"] != seen["upper"]:
+    if said.get("upper") and said["upper"] != seen.get("upper", said["upper"]):
         merged["sleeves"] = said.get("sleeves", "")
     if merged["hair_style"] == "bald":
         merged["hair_colour"] = ""

@@ -24,18 +24,14 @@ _LOWER = re.compile(rf"(?:(?P<length>long|short) )?{_COLOUR}(?P<noun>trousers|sh
 _SHOES = re.compile(rf"{_COLOUR}{_one_of((*SHOES, 'shoes'), 'noun')}\b")
 _HAT = re.compile(rf"{_COLOUR}(?P<noun>cap|beanie)\b")
 _HELD = re.compile(rf"{_COLOUR}{_one_of(HELD, 'noun')}\b")
-_HAIR = re.compile(
-    rf"(?:(?P<style>short|long) )?(?:{_one_of(HAIR_COLOURS, 'colour')} )?(?P<noun>hair|ponytail)\b"
-)
+_HAIR = re.compile(rf"(?:(?P<style>short|long) )?(?:{_one_of(HAIR_COLOURS, 'colour')} )?(?P<noun>hair|ponytail)\b")
 _MALE = re.compile(r"\b(man|guy|gentleman|male|he)\b")
 _FEMALE = re.compile(r"\b(woman|lady|girl|female|she)\b")
 
 
 def read_facts(text: str) -> dict[str, str]:
     """Flat attributes stated by a text (the first mention counts), in canonical words; negated items are skipped."""
-    sentences = [
-        s for s in re.split(r"(?<=[.!?])\s+|\n", text.lower()) if not re.search(r"\b(not|no other)\b", s)
-    ]
+    sentences = [s for s in re.split(r"(?<=[.!?])\s+|\n", text.lower()) if not re.search(r"\b(not|no other)\b", s)]
     text = _SYNONYM.sub(lambda m: CANONICAL[m.group(1)], " ".join(sentences))
     facts: dict[str, str] = {}
     female, male = _FEMALE.search(text), _MALE.search(text)
@@ -83,12 +79,8 @@ def _read_upper(text: str, facts: dict[str, str]) -> None:
     if found:
         after = found["after"] or ""
         written = {"a logo": "logo", "stripes": "striped", "checks": "checked", "dots": "dotted"}
-        pattern = found["pattern"] or next(
-            (value for key, value in written.items() if f"with {key}" in after), ""
-        )
-        cut = {"long-sleeved": "long", "short-sleeved": "short", "sleeveless": "no"}.get(
-            found["cut"] or "", ""
-        )
+        pattern = found["pattern"] or next((value for key, value in written.items() if f"with {key}" in after), "")
+        cut = {"long-sleeved": "long", "short-sleeved": "short", "sleeveless": "no"}.get(found["cut"] or "", "")
         sleeves = cut or next((s for s in ("short", "long", "no") if f"{s} sleeves" in after), "")
         noun = found["noun"] if found["noun"] != "top" else ""
         _note(facts, upper=noun, upper_colour=found["colour"], pattern=pattern, sleeves=sleeves)

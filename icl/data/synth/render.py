@@ -121,9 +121,7 @@ class Painter:
     def _scene_park(self, w, h, horizon) -> None:
         for x in (self.rng.uniform(-0.1, 0.25), self.rng.uniform(0.75, 1.1)):
             self.draw.rectangle((x * w - 4, horizon - 0.28 * h, x * w + 4, horizon), fill=(96, 66, 40))
-            self.draw.ellipse(
-                (x * w - 26, horizon - 0.5 * h, x * w + 26, horizon - 0.2 * h), fill=(48, 116, 52)
-            )
+            self.draw.ellipse((x * w - 26, horizon - 0.5 * h, x * w + 26, horizon - 0.2 * h), fill=(48, 116, 52))
 
     def _scene_building(self, w, h, horizon) -> None:
         step = w * 0.24
@@ -361,9 +359,7 @@ class Painter:
             return
         colour = RGB[self.person.hat_colour]
         if self.person.hat == "beanie":
-            self.polygon(
-                ((-0.086, 0.066), (-0.070, 0.005), (0.0, -0.022), (0.070, 0.005), (0.086, 0.066)), colour
-            )
+            self.polygon(((-0.086, 0.066), (-0.070, 0.005), (0.0, -0.022), (0.070, 0.005), (0.086, 0.066)), colour)
             self.box(-0.088, 0.046, 0.088, 0.070, _shade(colour, 0.75))
             self.disc(0, -0.022, 0.022, 0.018, _shade(colour, 0.75))
         else:

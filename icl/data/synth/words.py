@@ -200,11 +200,7 @@ def canonical_text(s: dict) -> str:
     speak, present = Speaker(), groups_of(s)
     subject = {"male": "The man", "female": "The woman"}.get(s.get("gender", ""), "The person")
     pronoun = {"male": "He", "female": "She"}.get(s.get("gender", ""), "The person")
-    clothes = [
-        speak.worn(g, s)
-        for g in ("upper", "lower", "shoes", "glasses", "scarf", "hat", "belt")
-        if g in present
-    ]
+    clothes = [speak.worn(g, s) for g in ("upper", "lower", "shoes", "glasses", "scarf", "hat", "belt") if g in present]
     parts = []
     if "hair" in present:
         parts.append("is bald" if s.get("hair_style") == "bald" else f"has {speak.hair(s)}")

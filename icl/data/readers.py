@@ -1,0 +1,125 @@
+"""Readers of the benchmarks' annotation files, in the layouts as distributed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from icl.errors import InputError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a benchmark keeps its things: annotation file names (the first is official), image folder, path field."""
+
+    files: tuple[str, ...]
+    images: str
+    path_field: str = "file_path"
+
+
+LAYOUTS = {
+    "cuhk-pedes": Layout(("reid_raw.json",), "imgs"),
+    "icfg-pedes": Layout(("ICFG-PEDES.json", "ICFG_PEDES.json"), "imgs"),
+    "rstpreid": Layout(("data_captions.json",), "imgs", "img_path"),
+    "ufine6926": Layout(("UFine6926_Annotations_1024.json",), ""),
+}
+"""Known layouts; a new one is one line here."""
+
+
+def layout_of(name: str) -> Layout:
+    """Look a layout up.
+
+    Raises:
+        InputError: unknown name; lists the known ones.
+    """
+    if name not in LAYOUTS:
+        raise InputError("dataset layout", repr(name), f"one of {', '.join(LAYOUTS)}", "Correct datasets.*.layout.")
+    return LAYOUTS[name]
+
+
+def image_root(layout: str, root: Path) -> Path:
+    """Folder that image paths are relative to."""
+    return Path(root) / layout_of(layout).images
+
+
+def annotation_file(layout: str, root: Path) -> Path:
+    """The annotation file below `root`.
+
+    Raises:
+        InputError: none is there; says which name is expected.
+    """
+    known = layout_of(layout)
+    for name in known.files:
+        if (Path(root) / name).is_file():
+            return Path(root) / name
+    if (Path(root) / "caption_all.json").is_file():
+        raise InputError(
+            str(root), "only caption_all.json, which has no split", known.files[0], "Ask the owners for that file."
+        )
+    raise InputError(
+        str(root), "no annotation file", known.files[0], "Put the benchmark there, or correct datasets.*.root."
+    )
+
+
+def _load(path: Path) -> list[dict]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(str(path), f"no valid JSON ({error})", "a list of records", "Restore the file.") from error
+    if not isinstance(rows, list) or not rows:
+        raise InputError(str(path), type(rows).__name__, "a non-empty list of records", "Restore the file.")
+    return rows
+
+
+def _check(path: Path, number: int, row: dict, fields: dict[str, type]) -> None:
+    for name, kind in fields.items():
+        if name not in row:
+            raise InputError(
+                f"{path}, record {number}", f"no field {name!r}", f"fields {', '.join(fields)}", "Mend that record."
+            )
+        if not isinstance(row[name], kind):
+            found = f"{name!r} of type {type(row[name]).__name__}"
+            raise InputError(f"{path}, record {number}", found, kind.__name__, "Mend that record.")
+
+
+def read_annotations(layout: str, root: Path) -> pd.DataFrame:
+    """Read a benchmark into the pairs table.
+
+    Args:
+        layout: a name of `LAYOUTS`. root: the benchmark's folder.
+
+    Raises:
+        InputError: file, field or image missing, unknown split, an empty image file; each by name.
+    """
+    path = annotation_file(layout, root)
+    field = layout_of(layout).path_field
+    folder = image_root(layout, root)
+    out, caption_id = [], 0
+    for number, row in enumerate(_load(path)):
+        _check(path, number, row, {"split": str, "id": int, field: str, "captions": list})
+        if row["split"] not in SPLITS:
+            raise InputError(f"{path}, record {number}", f"split {row['split']!r}", " or ".join(SPLITS), "Mend it.")
+        image = folder / row[field]
+        if not image.is_file() or image.stat().st_size == 0:
+            found = "an empty file" if image.is_file() else "no such file"
+            raise InputError(str(image), found, f"the image named by {path}, record {number}", "Restore the image.")
+        for caption in row["captions"]:
+            out.append((row["split"], row["id"], number, row[field], caption_id, caption))
+            caption_id += 1
+    pairs = pd.DataFrame(out, columns=["split", "pid", "image_id", "image", "caption_id", "caption"])
+    if layout == "rstpreid":
+        _refuse_wrong_rstp(path, pairs)
+    return pairs
+
+
+def _refuse_wrong_rstp(path: Path, pairs: pd.DataFrame) -> None:
+    counts = tuple(int(pairs[pairs.split == s].pid.nunique()) for s in SPLITS)
+    if counts == (3901, 100, 100):
+        raise InputError(
+            str(path), "the superseded split 3901/100/100", "3701/200/200 identities", "Take the owners' current file."
+        )

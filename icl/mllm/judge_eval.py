@@ -1,0 +1,45 @@
+"""How well an MLLM localises: accuracy, AUROC and calibration of T_loc on held-out questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from icl.mllm import prompts
+from icl.mllm.protocol import YES_NO, Backend, Request
+
+
+def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Chance that a positive scores above a negative (ties count half)."""
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative)))
+
+
+def calibration_error(shares: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error of Yes probabilities."""
+    place = np.minimum((shares * bins).astype(int), bins - 1)
+    gaps = [
+        abs(shares[place == b].mean() - truth[place == b].mean()) * (place == b).mean() for b in set(place.tolist())
+    ]
+    return float(sum(gaps))
+
+
+def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> dict[str, float]:
+    """Ask T_loc on held-out records of kinds own, easy and hard.
+
+    Returns:
+        accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions.
+    """
+    requests = [Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 4, YES_NO) for r in records]
+    shares = np.array([answer.probabilities["Yes"] for answer in backend.answer(requests)])
+    kinds = np.array([record["kind"] for record in records])
+    own = shares[kinds == "own"]
+    out = {"accuracy_own": 100 * float((own > 0.5).mean())}
+    for kind in ("easy", "hard"):
+        wrong = shares[kinds == kind]
+        out[f"accuracy_{kind}"] = 100 * float((wrong <= 0.5).mean())
+        out[f"auroc_{kind}"] = auroc(own, wrong)
+    out["calibration_error"] = calibration_error(shares, kinds == "own")
+    return {**out, "questions": len(records)}

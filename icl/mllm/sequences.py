@@ -1,0 +1,77 @@
+"""From a request to what Qwen2-VL's decoder eats: token ids with room for visual tokens, and M-RoPE positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from icl.mllm.prompts import system_text
+from icl.mllm.protocol import Request
+from icl.mllm.qwen2vl import Qwen2VL, mrope_positions
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One prompt.
+
+    Attributes:
+        ids: (L,) token ids, the image's places filled with the image token. positions: (3, L).
+        image_at: first image place. visual: (n, hidden) visual tokens, or None.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    image_at: int
+    visual: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def build_sequence(qwen: Qwen2VL, request: Request, visual: Tensor | None) -> Sequence:
+    """The chat prompt of a request up to the assistant's turn."""
+    content = [{"type": "text", "text": request.text}]
+    if request.image is not None:
+        content.insert(0, {"type": "image"})
+    messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
+    text = qwen.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ids = qwen.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if visual is None:
+        return Sequence(torch.tensor(ids), mrope_positions(len(ids), None, 0), -1, None)
+    at = ids.index(qwen.base.config.image_token_id)
+    merge = qwen.processor.image_processor.merge_size
+    _, h, w = qwen.grid(request.image)
+    positions = mrope_positions(at, (h // merge, w // merge), len(ids) - at - 1)
+    ids = ids[:at] + [ids[at]] * len(visual) + ids[at + 1 :]
+    return Sequence(torch.tensor(ids), positions, at, visual)
+
+
+@dataclass
+class Batch:
+    """Left-padded prompts: embeds (B, L, C), mask (B, L), positions (3, B, L)."""
+
+    embeds: Tensor
+    mask: Tensor
+    positions: Tensor
+
+
+def collate(qwen: Qwen2VL, sequences: list[Sequence]) -> Batch:
+    """Pad on the left and put the visual tokens in their places."""
+    length, count = max(map(len, sequences)), len(sequences)
+    pad = qwen.tokenizer.pad_token_id or 0
+    ids = torch.full((count, length), pad)
+    mask = torch.zeros(count, length, dtype=torch.long)
+    positions = torch.zeros(3, count, length, dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        ids[row, length - len(sequence) :] = sequence.ids
+        mask[row, length - len(sequence) :] = 1
+        positions[:, row, length - len(sequence) :] = sequence.positions
+    embeds = qwen.base.model.language_model.embed_tokens(ids.to(qwen.device))
+    places = [(r, length - len(s) + s.image_at, s.visual) for r, s in enumerate(sequences) if s.visual is not None]
+    if places:
+        embeds = embeds.clone()
+        for row, at, visual in places:
+            embeds[row, at : at + len(visual)] = visual.to(embeds.dtype)
+    return Batch(embeds, mask.to(qwen.device), positions.to(qwen.device))

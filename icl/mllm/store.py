@@ -1,0 +1,97 @@
+"""The answer store: no question that was answered is ever asked again.
+
+Append-only JSON lines, one file a writer. A line is written at once and synced; a torn last line (kill -9) is skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from icl.mllm.prompts import load_prompt
+from icl.mllm.protocol import Answer, Backend, Request
+
+
+@lru_cache(maxsize=200_000)
+def file_digest(path: Path) -> str:
+    """sha256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def request_key(request: Request, identity: dict[str, str]) -> str:
+    """Content address of an answer: model, adapter, prompt, image, text and limits (decoding is greedy)."""
+    parts = {
+        "identity": identity,
+        "system": load_prompt("system").sha256,
+        "prompt": load_prompt(request.task).sha256,
+        "text": request.text,
+        "image": file_digest(request.image) if request.image else None,
+        "max_new_tokens": request.max_new_tokens,
+        "choices": request.choices,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class AnswerStore:
+    """Answers by key. Reads every `*.jsonl` file of a folder, appends to one of its own."""
+
+    def __init__(self, folder: Path, writer: str) -> None:
+        self.path = folder / f"{writer}.jsonl"
+        self.answers: dict[str, Answer] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob("*.jsonl")):
+            self._read(path)
+        self._end_torn_line()
+
+    def _read(self, path: Path) -> None:
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                row = json.loads(line)
+                self.answers[row["key"]] = Answer(**row["answer"])
+            except (ValueError, KeyError, TypeError):
+                continue  # empty, or torn by a kill
+
+    def _end_torn_line(self) -> None:
+        if self.path.exists() and self.path.stat().st_size:
+            with self.path.open("rb+") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+
+    def add(self, rows: Sequence[tuple[str, Request, Answer]]) -> None:
+        """Append answers and sync them to disk."""
+        with self.path.open("ab") as file:
+            for key, request, answer in rows:
+                self.answers[key] = answer
+                row = {"key": key, "task": request.task, "image": str(request.image or ""), "answer": vars(answer)}
+                file.write(json.dumps(row).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class CachedBackend:
+    """A back-end that asks only what the store does not hold; equal requests once, in portions that are kept at once."""
+
+    def __init__(self, backend: Backend, store: AnswerStore, portion: int = 256) -> None:
+        self.backend, self.store, self.portion = backend, store, portion
+        self.asked: dict[str, int] = {}
+
+    def identity(self, task: str) -> dict[str, str]:
+        return self.backend.identity(task)
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answers in the order of the requests."""
+        keys = [request_key(r, self.backend.identity(r.task)) for r in requests]
+        missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
+        todo = list(missing.items())
+        for start in range(0, len(todo), self.portion):
+            part = todo[start : start + self.portion]
+            answers = self.backend.answer([request for _, request in part])
+            self.store.add([(key, request, a) for (key, request), a in zip(part, answers, strict=True)])
+            for _, request in part:
+                self.asked[request.task] = self.asked.get(request.task, 0) + 1
+        return [self.store.answers[key] for key in keys]

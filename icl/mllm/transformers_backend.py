@@ -1,0 +1,145 @@
+"""Local back-end: Qwen2-VL through transformers, batched by length.
+
+Visual tokens are computed once an image. Yes/No is one forward pass: the probabilities of the two answers' first tokens.
+Decoding is greedy; finished rows leave the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence as Many
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from icl.mllm.protocol import Answer, Request
+from icl.mllm.qwen2vl import Qwen2VL, load_qwen2vl
+from icl.mllm.sequences import Batch, Sequence, build_sequence, collate
+from icl.mllm.store import file_digest
+from icl.progress import progress
+from icl.settings import MLLMSettings
+
+
+def folder_digest(folder: str) -> str:
+    """sha256 over the files of a model or adapter folder; a hub id stands for itself."""
+    root = Path(folder)
+    if not root.is_dir():
+        return folder
+    files = sorted(p for p in root.iterdir() if p.suffix in (".safetensors", ".json", ".jinja"))
+    return hashlib.sha256(json.dumps([(p.name, file_digest(p)) for p in files]).encode()).hexdigest()
+
+
+class TransformersBackend:
+    """Answers requests with a local model folder or hub id, and a LoRA adapter for some of the tasks."""
+
+    def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
+        self.settings, self.adapter = settings, adapter
+        self.qwen: Qwen2VL = load_qwen2vl(settings.model, adapter)
+        self._digests = {"model": folder_digest(settings.model), "adapter": folder_digest(adapter) if adapter else ""}
+        self._visual: dict[Path, Tensor] = {}
+        self._verdicts: dict[tuple[str, ...], list[int]] = {}
+
+    def identity(self, task: str) -> dict[str, str]:
+        """Back-end and model; the adapter's digest for the tasks that it serves."""
+        adapter = self._digests["adapter"] if self._adapted(task) else ""
+        pixels = str(self.settings.max_pixels)
+        return {"backend": "transformers", "model": self._digests["model"], "adapter": adapter, "max_pixels": pixels}
+
+    def _adapted(self, task: str) -> bool:
+        return self.adapter is not None and task in self.settings.adapter_tasks
+
+    def forget_images(self) -> None:
+        """Drop the kept visual tokens (for timing)."""
+        self._visual.clear()
+
+    @torch.inference_mode()
+    def answer(self, requests: Many[Request]) -> list[Answer]:
+        """Answers in the order of the requests."""
+        self._see({r.image for r in requests if r.image is not None})
+        sequences = [build_sequence(self.qwen, r, self._visual.get(r.image) if r.image else None) for r in requests]
+        answers: list[Answer | None] = [None] * len(requests)
+        groups: dict[tuple, list[int]] = {}
+        for k, request in enumerate(requests):
+            groups.setdefault((self._adapted(request.task), request.choices, request.max_new_tokens), []).append(k)
+        jobs = [(key, part) for key, rows in groups.items() for part in self._portions(rows, sequences)]
+        for (adapted, choices, limit), rows in progress(jobs, len(jobs), "MLLM batches"):
+            chosen = [sequences[k] for k in rows]
+            with nullcontext() if adapted or self.adapter is None else self.qwen.model.disable_adapter():
+                found = self._judge(chosen, choices) if choices else self._generate(chosen, limit)
+            for k, answer in zip(rows, found, strict=True):
+                answers[k] = answer
+        return answers
+
+    def _portions(self, rows: list[int], sequences: list[Sequence]) -> list[list[int]]:
+        rows = sorted(rows, key=lambda k: len(sequences[k]))
+        size = self.settings.batch_size
+        return [rows[k : k + size] for k in range(0, len(rows), size)]
+
+    def _see(self, images: set[Path]) -> None:
+        new = sorted(images - self._visual.keys())
+        if new:
+            tokens = self.qwen.visual_tokens(new, self.settings.max_pixels)
+            self._visual.update(zip(new, tokens, strict=True))
+
+    def _decode_step(self, batch: Batch, cache=None):
+        out = self.qwen.base.model.language_model(
+            inputs_embeds=batch.embeds,
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return self.qwen.base.lm_head(out.last_hidden_state[:, -1]).float()  # (B, vocabulary)
+
+    def _judge(self, sequences: list[Sequence], choices: tuple[str, ...]) -> list[Answer]:
+        start = time.perf_counter()
+        if choices not in self._verdicts:
+            self._verdicts[choices] = [
+                self.qwen.tokenizer(c, add_special_tokens=False)["input_ids"][0] for c in choices
+            ]
+        logits = self._decode_step(collate(self.qwen, sequences))
+        shares = logits[:, self._verdicts[choices]].softmax(-1).tolist()
+        seconds = (time.perf_counter() - start) / len(sequences)
+        out = []
+        for sequence, share in zip(sequences, shares, strict=True):
+            best = max(range(len(choices)), key=share.__getitem__)
+            out.append(Answer(choices[best], dict(zip(choices, share, strict=True)), len(sequence), 1, seconds))
+        return out
+
+    def _generate(self, sequences: list[Sequence], limit: int) -> list[Answer]:
+        from transformers import DynamicCache
+
+        start = time.perf_counter()
+        batch, cache = collate(self.qwen, sequences), DynamicCache()
+        stop = self.qwen.base.generation_config.eos_token_id
+        stops = torch.tensor(stop if isinstance(stop, list) else [stop], device=self.qwen.device)
+        written: list[list[int]] = [[] for _ in sequences]
+        rows = torch.arange(len(sequences), device=self.qwen.device)  # the request of each row still in the batch
+        alive = torch.ones_like(rows, dtype=torch.bool)
+        position = batch.positions[:, :, -1:]  # the last token is text: all three axes agree
+        for _ in range(limit):
+            token = self._decode_step(batch, cache).argmax(-1)
+            alive &= ~torch.isin(token, stops)
+            for row, value in zip(rows[alive].tolist(), token[alive].tolist(), strict=True):
+                written[row].append(value)
+            if not alive.any():
+                break
+            if alive.float().mean() < 0.75:
+                cache.batch_select_indices(alive.nonzero()[:, 0])
+                rows, token, position, mask = rows[alive], token[alive], position[:, alive], batch.mask[alive]
+                alive = torch.ones_like(rows, dtype=torch.bool)
+            else:
+                mask = batch.mask
+            position = position + 1
+            mask = torch.cat([mask, mask.new_ones(len(token), 1)], dim=1)
+            batch = Batch(self.qwen.base.model.language_model.embed_tokens(token[:, None]), mask, position)
+        seconds = (time.perf_counter() - start) / len(sequences)
+        texts = self.qwen.tokenizer.batch_decode(written, skip_special_tokens=True)
+        return [
+            Answer(text.strip(), None, len(prompt), len(tokens), seconds)
+            for text, prompt, tokens in zip(texts, sequences, written, strict=True)
+        ]

@@ -1,0 +1,129 @@
+"""CLIP's two towers, yielding every projected token and the last block's attention from the global token.
+
+Weights live in transformers' CLIPModel; only the walk through its blocks is ours, because TSE needs the attention of the
+class (end-of-text) token in the last block alone, and eager attention everywhere would pay for all of it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel
+
+
+def resize_image_positions(table: Tensor, height: int, width: int) -> Tensor:
+    """Resize a positional table (1 + side * side, C) to (1 + height * width, C), bilinearly; the class row is kept."""
+    side = int((len(table) - 1) ** 0.5)
+    if side * side == len(table) - 1 and (side, side) == (height, width):
+        return table
+    grid = table[1:].view(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
+    return torch.cat([table[:1], grid.flatten(2)[0].T])
+
+
+def resize_text_positions(table: Tensor, length: int) -> Tensor:
+    """Resize a positional table (L, C) to (length, C) along the token axis, linearly; shorter: cut."""
+    if length <= len(table):
+        return table[:length]
+    return F.interpolate(table.T[None], size=length, mode="linear", align_corners=False)[0].T
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (B, nh, L, hs)
+
+
+def _block(layer: nn.Module, x: Tensor, causal: bool) -> Tensor:
+    attn, heads = layer.self_attn, layer.self_attn.num_heads
+    y = layer.layer_norm1(x)
+    q, k, v = (_heads(proj(y), heads) for proj in (attn.q_proj, attn.k_proj, attn.v_proj))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).reshape(x.shape)
+    x = x + attn.out_proj(y)
+    return x + layer.mlp(layer.layer_norm2(x))
+
+
+def attention_row(layer: nn.Module, x: Tensor, at: Tensor, causal: bool) -> Tensor:
+    """Head-averaged attention (B, L) of the token at `at` (B,) in a block with input `x` (B, L, C)."""
+    attn, heads = layer.self_attn, layer.self_attn.num_heads
+    y = layer.layer_norm1(x)
+    rows = torch.arange(len(x), device=x.device)
+    q = attn.q_proj(y[rows, at]).view(len(x), heads, 1, -1)
+    k = _heads(attn.k_proj(y), heads)
+    scores = (q @ k.transpose(2, 3))[:, :, 0] * q.shape[-1] ** -0.5  # (B, nh, L)
+    if causal:
+        later = torch.arange(x.shape[1], device=x.device) > at[:, None]
+        scores = scores.masked_fill(later[:, None], float("-inf"))
+    return scores.softmax(-1).mean(1)
+
+
+class CLIPBackbone(nn.Module):
+    """CLIP at a pedestrian's aspect ratio.
+
+    Args:
+        config: transformers' CLIPConfig. height, width: image size in pixels. text_length: text tokens.
+    """
+
+    def __init__(self, config: CLIPConfig, height: int, width: int, text_length: int) -> None:
+        super().__init__()
+        clip = CLIPModel(config)
+        self.grid = (height // config.vision_config.patch_size, width // config.vision_config.patch_size)
+        self.vision, self.text = clip.vision_model, clip.text_model
+        self.visual_projection, self.text_projection = clip.visual_projection, clip.text_projection
+        self.image_positions = nn.Parameter(
+            torch.zeros(1 + self.grid[0] * self.grid[1], config.vision_config.hidden_size)
+        )
+        self.text_positions = nn.Parameter(torch.zeros(text_length, config.text_config.hidden_size))
+        self.take_positions(clip)
+        del self.vision.embeddings.position_embedding, self.text.embeddings.position_embedding
+        self.dim = config.projection_dim
+
+    def take_positions(self, clip: CLIPModel) -> None:
+        """Fill the positional tables from a CLIP model's, resized."""
+        with torch.no_grad():
+            image = clip.vision_model.embeddings.position_embedding.weight
+            self.image_positions.copy_(resize_image_positions(image, *self.grid))
+            table = resize_text_positions(
+                clip.text_model.embeddings.position_embedding.weight, len(self.text_positions)
+            )
+            self.text_positions[: len(table)].copy_(table)
+
+    @classmethod
+    def from_clip(cls, clip: CLIPModel, height: int, width: int, text_length: int) -> CLIPBackbone:
+        """Take over a loaded CLIP model."""
+        self = cls(clip.config, height, width, text_length)
+        self.take_positions(clip)
+        state = {k: v for k, v in clip.state_dict().items() if "position_embedding" not in k and k != "logit_scale"}
+        state = {k.replace("vision_model.", "vision.").replace("text_model.", "text."): v for k, v in state.items()}
+        missing, unexpected = self.load_state_dict(state, strict=False)
+        if unexpected or set(missing) - {"image_positions", "text_positions"}:
+            raise ValueError(f"CLIP weights do not fit: missing {missing}, unexpected {unexpected}")
+        return self
+
+    def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (B, 3, H, W) to projected tokens (B, 1 + n, D) and the class token's attention (B, 1 + n)."""
+        embeddings = self.vision.embeddings
+        b, c, h, w = pixels.shape
+        p = embeddings.patch_size
+        rows = pixels.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * p * p)
+        patches = F.linear(rows, embeddings.patch_embedding.weight.flatten(1))
+        x = torch.cat([embeddings.class_embedding.expand(b, 1, -1), patches], dim=1) + self.image_positions
+        x = self.vision.pre_layrnorm(x)
+        *first, last = self.vision.encoder.layers
+        for layer in first:
+            x = _block(layer, x, causal=False)
+        attention = attention_row(last, x, torch.zeros(b, dtype=torch.long, device=x.device), causal=False)
+        x = _block(last, x, causal=False)
+        return self.visual_projection(self.vision.post_layernorm(x)), attention
+
+    def encode_texts(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Token ids (B, L) to projected tokens (B, L, D) and the end-of-text token's attention (B, L).
+
+        L may be the batch's longest caption: attention is causal, so what follows the end changes nothing.
+        """
+        x = self.text.embeddings.token_embedding(ids) + self.text_positions[: ids.shape[1]]
+        *first, last = self.text.encoder.layers
+        for layer in first:
+            x = _block(layer, x, causal=True)
+        attention = attention_row(last, x, ids.argmax(1), causal=True)
+        x = _block(last, x, causal=True)
+        return self.text_projection(self.text.final_layer_norm(x)), attention

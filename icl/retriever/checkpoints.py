@@ -1,0 +1,76 @@
+"""Write and read trained retrievers: a folder with safetensors weights, the settings, and the tokenizer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
+
+from icl.data.tokenizer import CaptionTokenizer
+from icl.errors import InputError
+from icl.retriever.backbone import CLIPBackbone
+from icl.retriever.model import RDE
+from icl.settings import RetrieverSettings
+
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -> tuple[RDE, CaptionTokenizer]:
+    """An RDE on the pre-trained CLIP of the settings, its TSE layers fresh.
+
+    Raises:
+        InputError: the checkpoint is missing, truncated or no CLIP.
+    """
+    length = text_length or settings.text_length
+    try:
+        clip = CLIPModel.from_pretrained(settings.checkpoint)
+    except Exception as error:  # transformers, safetensors and the OS each raise their own types
+        raise InputError(
+            str(settings.checkpoint),
+            f"no loadable CLIP weights ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "a transformers CLIP folder or hub id",
+            "Restore the file (git checkout, or download again), or set retriever.checkpoint.",
+        ) from error
+    backbone = CLIPBackbone.from_clip(clip, settings.image_height, settings.image_width, length)
+    return RDE(backbone, settings.tse_dim, settings.select_ratio), CaptionTokenizer(settings.checkpoint, length)
+
+
+def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
+    """Write a trained retriever; the weights appear last, and at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.tokenizer.save_pretrained(folder / "tokenizer")
+    clip = {"vision": model.backbone.vision.config.to_dict(), "text": model.backbone.text.config.to_dict()}
+    card = {"settings": asdict(settings), "text_length": tokenizer.length, "dim": model.backbone.dim, "clip": clip}
+    (folder / CARD).write_text(json.dumps(card, indent=1, default=str))
+    save_file(model.state_dict(), folder / f"{WEIGHTS}.part")
+    (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+
+
+def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
+    """Read a trained retriever, in eval mode.
+
+    Raises:
+        InputError: a file is missing or truncated, or a weight does not fit.
+    """
+    path = folder / WEIGHTS
+    try:
+        card = json.loads((folder / CARD).read_text())
+        weights = load_file(path)
+        settings = RetrieverSettings(**card["settings"])
+        config = CLIPConfig(
+            vision_config=card["clip"]["vision"], text_config=card["clip"]["text"], projection_dim=card["dim"]
+        )
+        backbone = CLIPBackbone(config, settings.image_height, settings.image_width, card["text_length"])
+        model = RDE(backbone, settings.tse_dim, settings.select_ratio)
+        model.load_state_dict(weights)
+    except Exception as error:  # safetensors, json, torch and the OS each raise their own types
+        raise InputError(
+            str(path),
+            f"an unreadable retriever ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "the files that training writes",
+            f"Delete {folder} and run again: it will be trained anew.",
+        ) from error
+    return model.eval(), CaptionTokenizer(str(folder / "tokenizer"), card["text_length"])

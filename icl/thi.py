@@ -1,0 +1,193 @@
+"""Test-time human-centered interaction: runs the state machine of every query against an MLLM back-end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from icl.interaction import Interaction, anchors_at, rerank, top_candidates
+from icl.metrics import retrieval_metrics
+from icl.mllm import parsing, prompts
+from icl.mllm.protocol import YES_NO, Backend, Request
+from icl.settings import MLLMSettings
+
+STAGES = ("localisation", "vqa", "aggregation", "reencoding", "reranking")
+SimilarityOf = Callable[[list[str]], np.ndarray]
+"""Encodes n new texts and gives their similarity (n, G) to the gallery."""
+
+
+@dataclass
+class THIResult:
+    """Attributes:
+    records: one dict a query, for the interaction record. similarity: (Q, G) re-ranked.
+    calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: aggregations that came back empty.
+    """
+
+    records: list[dict]
+    similarity: np.ndarray
+    calls: dict[str, int]
+    seconds: dict[str, float]
+    fallbacks: int = 0
+
+    @property
+    def refined(self) -> int:
+        """Queries with an anchor."""
+        return sum(record["anchor"] is not None for record in self.records)
+
+
+@dataclass
+class Session:
+    """One back-end and one gallery: asks, counts and times."""
+
+    backend: Backend
+    images: list[Path]
+    settings: MLLMSettings
+    calls: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    fallbacks: int = 0
+
+    def _timed(self, stage: str, start: float) -> None:
+        self.seconds[stage] += time.perf_counter() - start
+
+    def _ask(self, requests: list[Request]) -> list:
+        for request in requests:
+            self.calls[request.task] = self.calls.get(request.task, 0) + 1
+        return self.backend.answer(requests) if requests else []
+
+    def localise(self, captions: list[str], interactions: list[Interaction]) -> list[list[float]]:
+        """Run all rounds; returns the Yes probabilities (or 0/1) of each query's asked candidates."""
+        start, shares = time.perf_counter(), [[] for _ in captions]
+        while open_rows := [q for q, one in enumerate(interactions) if one.question() is not None]:
+            requests = [
+                Request(
+                    "localise", prompts.localise_text(captions[q]), self.images[interactions[q].question()], 4, YES_NO
+                )
+                for q in open_rows
+            ]
+            for q, answer in zip(open_rows, self._ask(requests), strict=True):
+                yes = parsing.is_yes(answer.text)
+                shares[q].append(round(answer.probabilities["Yes"] if answer.probabilities else float(yes), 4))
+                interactions[q].tell(yes)
+        self._timed("localisation", start)
+        return shares
+
+    def describe(self, columns: list[int]) -> dict[int, list[str]]:
+        """T_vqa's sub-texts of gallery images, each asked once."""
+        start, columns = time.perf_counter(), sorted(set(columns))
+        limit = self.settings.max_new_tokens_vqa
+        answers = self._ask([Request("vqa", prompts.vqa_text(), self.images[c], limit) for c in columns])
+        self._timed("vqa", start)
+        return {c: parsing.vqa_subtexts(answer.text) for c, answer in zip(columns, answers, strict=True)}
+
+    def refine(self, captions: list[str], subtexts: list[list[str]]) -> list[str]:
+        """Refined queries q^ by T_aggr; an empty answer falls back to caption and sub-texts joined, and is counted."""
+        start = time.perf_counter()
+        limit = self.settings.max_new_tokens_text
+        pairs = list(zip(captions, subtexts, strict=True))
+        answers = self._ask([Request("aggregate", prompts.aggregate_text(c, s), None, limit) for c, s in pairs])
+        texts = [answer.text or " ".join([c, *s]) for answer, (c, s) in zip(answers, pairs, strict=True)]
+        self.fallbacks += sum(not answer.text for answer in answers)
+        self._timed("aggregation", start)
+        return texts
+
+
+def _refined_similarity(
+    session: Session, captions: list[str], anchors: np.ndarray, similarity_of: SimilarityOf, shape: tuple[int, int]
+) -> tuple[np.ndarray, dict[int, tuple[list[str], str]]]:
+    """S' (rows without an anchor are zero), and (sub-texts, refined text) of each query with an anchor."""
+    rows = np.flatnonzero(anchors >= 0).tolist()
+    seen = session.describe([int(anchors[q]) for q in rows])
+    subtexts = [seen[int(anchors[q])] for q in rows]
+    texts = session.refine([captions[q] for q in rows], subtexts)
+    start = time.perf_counter()
+    refined = np.zeros(shape, dtype=np.float32)
+    if rows:
+        refined[rows] = similarity_of(texts)
+    session._timed("reencoding", start)
+    return refined, {q: (s, t) for q, s, t in zip(rows, subtexts, texts, strict=True)}
+
+
+def run_thi(
+    similarity: np.ndarray,
+    captions: list[str],
+    images: list[Path],
+    similarity_of: SimilarityOf,
+    backend: Backend,
+    settings: MLLMSettings,
+    rounds: int,
+    xi: float,
+    weight: float,
+) -> THIResult:
+    """Algorithm 1 on all queries at once: each round is one batch of questions.
+
+    Args:
+        similarity: (Q, G). captions: Q raw queries. images: G gallery files.
+        similarity_of: encodes refined texts. rounds: K. xi: threshold. weight: lambda.
+    """
+    session = Session(backend, images, settings)
+    candidates = top_candidates(similarity, rounds)
+    top1 = similarity[np.arange(len(captions)), candidates[:, 0]]
+    interactions = [Interaction(c.tolist(), float(s), xi) for c, s in zip(candidates, top1, strict=True)]
+    shares = session.localise(captions, interactions)
+    anchors = np.array([-1 if one.anchor is None else one.anchor for one in interactions])
+    refined, texts = _refined_similarity(session, captions, anchors, similarity_of, similarity.shape)
+    start = time.perf_counter()
+    merged = rerank(similarity, refined, anchors, weight)
+    session._timed("reranking", start)
+    records = [
+        {
+            "query": q,
+            "caption": captions[q],
+            "top1": round(float(top1[q]), 6),
+            "candidates": one.candidates,
+            "yes": one.answers,
+            "yes_probability": shares[q],
+            "anchor": one.anchor,
+            "round": one.round,
+            "subtexts": texts[q][0] if q in texts else [],
+            "refined": texts[q][1] if q in texts else "",
+        }
+        for q, one in enumerate(interactions)
+    ]
+    return THIResult(records, merged, session.calls, session.seconds, session.fallbacks)
+
+
+def select_xi(
+    similarity: np.ndarray,
+    query_pids: np.ndarray,
+    gallery_pids: np.ndarray,
+    captions: list[str],
+    images: list[Path],
+    similarity_of: SimilarityOf,
+    backend: Backend,
+    settings: MLLMSettings,
+    rounds: int,
+    weight: float,
+    grid: int,
+) -> dict:
+    """Choose xi on the val split: best Rank-1, then mAP, then the fewest refined queries.
+
+    Each query is asked until its first Yes; that settles its anchor at every threshold, so the sweep asks nothing more.
+
+    Returns:
+        {"xi", "rank1", "map", "refined", "sweep": [...]}; the grid is quantiles of the top-1 similarity.
+    """
+    session = Session(backend, images, settings)
+    candidates = top_candidates(similarity, rounds)
+    top1 = similarity[np.arange(len(captions)), candidates[:, 0]]
+    asked = [Interaction(c.tolist(), 0.0, np.inf) for c in candidates]  # xi above all: ask on after every No
+    session.localise(captions, asked)
+    first_yes = np.array([one.answers.index(True) if any(one.answers) else rounds for one in asked])
+    possible = np.where(first_yes < rounds, candidates[np.arange(len(top1)), np.minimum(first_yes, rounds - 1)], -1)
+    refined, _ = _refined_similarity(session, captions, possible, similarity_of, similarity.shape)
+    sweep = []
+    for xi in sorted({float(x) for x in np.quantile(top1, np.linspace(0, 1, grid))} | {float(top1.min()) - 1e-3}):
+        anchors = anchors_at(xi, top1, candidates, first_yes)
+        found = retrieval_metrics(rerank(similarity, refined, anchors, weight), query_pids, gallery_pids)
+        sweep.append({"xi": xi, "rank1": found.rank1, "map": found.map, "refined": int((anchors >= 0).sum())})
+    best = max(sweep, key=lambda row: (row["rank1"], row["map"], -row["refined"]))
+    return {**best, "calls": session.calls, "sweep": sweep}
