@@ -63,9 +63,7 @@ def _plain(value):
 
 def _build(cls: type, mapping, where: str):
     if not isinstance(mapping, dict):
-        raise InputError(
-            f"config key {where or '(top level)'}", repr(mapping), "a mapping of keys", "Indent its keys."
-        )
+        raise InputError(f"config key {where or '(top level)'}", repr(mapping), "a mapping of keys", "Indent its keys.")
     fields = {yaml_key(f): f for f in dataclasses.fields(cls)}
     for key in mapping:
         if key not in fields:
@@ -130,9 +128,7 @@ def _within(value, limits, path: str):
     if choices and value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
         remedy = f"Did you mean '{near[0]}'?" if near else f"Choose a value for {path}."
-        raise InputError(
-            f"config key {path}", repr(value), "one of: " + ", ".join(map(repr, choices)), remedy
-        )
+        raise InputError(f"config key {path}", repr(value), "one of: " + ", ".join(map(repr, choices)), remedy)
     low, high = limits.get("low"), limits.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         span = f"at least {low}" if high is None else f"between {low} and {high}"
@@ -160,9 +156,7 @@ def _check_datasets(settings: Settings) -> None:
             raise InputError(path, "no identities", "train_identities and test_identities", "Set both.")
         interacts = any("THI" in method for method in settings.methods)
         if interacts and dataset.xi is None and not has_val(dataset):
-            raise InputError(
-                f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it."
-            )
+            raise InputError(f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it.")
 
 
 def has_val(dataset) -> bool:

@@ -1,0 +1,60 @@
+# ICL for text-to-image person re-identification: from a benchmark to results/table.csv.
+# This file reads the configuration and includes one file a stage; `icl/` holds the logic, `workflow_scripts/` the glue.
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
+
+from _resume import lift_stale_lock, mark_done, mark_running
+
+from icl import runs
+from icl.config import has_val, load_settings, to_mapping
+from icl.errors import InputError
+
+min_version("9.3")
+
+if not workflow.overwrite_configfiles:  # --configfile stands instead of the default, it is not merged over it
+
+    configfile: "config/config.yaml"
+
+
+try:
+    settings = load_settings(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+validate(config, "config/schema.yaml", set_default=False)
+
+lift_stale_lock(workflow)
+R = settings.results
+
+
+onstart:
+    mark_running()
+
+
+onsuccess:
+    mark_done()
+
+
+onerror:
+    mark_done()
+
+
+wildcard_constraints:
+    dataset="|".join(settings.datasets),
+    method="rde|rda",
+    judge="base|lora",
+    seed="|".join(map(str, settings.seeds)),
+    shard=r"\d+",
+
+
+include: "rules/report.smk"
+include: "rules/data.smk"
+include: "rules/retriever.smk"
+include: "rules/sft.smk"
+include: "rules/augment.smk"
+include: "rules/evaluate.smk"
+include: "rules/pretrain.smk"

@@ -1,0 +1,150 @@
+"""The tables of a run, from the files that its stages left: results, time per query, means over seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from icl.report.paper import METRICS, paper_figure
+from icl.runs import Row, judge_files, rows
+from icl.settings import Settings
+
+CALLS = ("localise", "vqa", "aggregate")
+SPLIT = ("localisation", "vqa", "aggregation", "reencoding", "reranking")
+
+
+def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> None:
+    """Write every table.
+
+    Args:
+        results: folder of the stages' outputs.
+        out: paths of table, timing, summary, judge (CSV) and summary_text (Markdown).
+    """
+    lines = [_Line(results, *line) for line in rows(settings)]
+    table = pd.DataFrame([line.result() for line in lines])
+    timing = pd.DataFrame([line.time() for line in lines if line.row.judge], columns=TIMING_COLUMNS)
+    judge = judge_table(settings, results)
+    summary = summarise(table)
+    for name, frame in dict(table=table, timing=timing, summary=summary, judge=judge).items():
+        frame.to_csv(out[name], index=False, float_format="%.4f")
+    out["summary_text"].write_text(summary_text(summary, judge))
+
+
+TIMING_COLUMNS = (
+    ["benchmark", "method", "seed", "seconds_per_query", "paper_seconds_per_query"]
+    + [f"{part}_seconds" for part in SPLIT]
+    + ["p50_seconds", "p95_seconds"]
+    + [f"{kind}_calls_per_query" for kind in CALLS]
+    + ["queries", "queries_timed_alone"]
+)
+
+
+class _Line:
+    """One (benchmark, method, seed) and its files."""
+
+    def __init__(self, results: Path, dataset: str, method: str, row: Row, seed: int) -> None:
+        self.key = {"benchmark": dataset, "method": method, "seed": seed}
+        self.row = row
+        self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
+        self.plain = results / "metrics" / dataset / row.retriever / f"seed{seed}" / "test.json"
+        self.folder = results / "thi" / dataset / row.retriever / str(row.judge) / f"seed{seed}"
+
+    def result(self) -> dict:
+        """One line of the results table."""
+        found = _read(self.folder / "metrics.json" if self.row.judge else self.plain)
+        line = dict(self.key)
+        for name in ("rank1", "rank1_low", "rank1_high", *METRICS[1:], "queries", "gallery"):
+            line[name] = found[name]
+        line["refined_queries"] = found.get("refined")
+        for kind in CALLS:
+            line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.judge else None
+        line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.judge else None
+        line["checkpoint"] = _checkpoint(_read(self.retriever / "selection.json"))
+        line |= self._threshold()
+        for name in (*METRICS, "seconds_per_query"):
+            line[f"paper_{name}"] = self._paper(name)
+        return line
+
+    def time(self) -> dict:
+        """One line of the timing table; seconds are per query."""
+        found = _read(self.folder / "timing.json")
+        line = dict(self.key, seconds_per_query=found["seconds_per_query"])
+        line["paper_seconds_per_query"] = self._paper("seconds_per_query")
+        line |= {f"{part}_seconds": found["split"][part] for part in SPLIT}
+        line |= {"p50_seconds": found["p50"], "p95_seconds": found["p95"]}
+        line |= {f"{kind}_calls_per_query": found["calls"].get(kind, 0) / found["queries"] for kind in CALLS}
+        return line | {"queries": found["queries"], "queries_timed_alone": found["timed_alone"]}
+
+    def _threshold(self) -> dict:
+        if not self.row.judge:
+            return {"xi": None, "xi_selection": None}
+        found = _read(self.folder / "xi.json")
+        return {"xi": found["xi"], "xi_selection": found["selection"]}
+
+    def _paper(self, metric: str) -> float | None:
+        return paper_figure(self.key["benchmark"], self.key["method"], metric)
+
+
+def judge_table(settings: Settings, results: Path) -> pd.DataFrame:
+    """T_loc on held-out records before and after LoRA: one line a (seed, judge)."""
+    lines = []
+    for seed, name in zip(settings.seeds, judge_files(settings), strict=False):
+        found = _read(results / name)
+        lines += [{"seed": seed, "judge": judge, **found[judge]} for judge in ("base", "lora")]
+    return pd.DataFrame(lines)
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation (n - 1) over seeds of every (benchmark, method)."""
+    names = [*METRICS, "refined_queries", "seconds_per_query"]
+    groups = table.groupby(["benchmark", "method"], sort=False)
+    out = groups.size().rename("seeds").to_frame()
+    for name in names:
+        values = groups[name].agg(lambda column: pd.to_numeric(column).mean())
+        out[name] = values
+        out[f"{name}_sd"] = groups[name].agg(lambda column: pd.to_numeric(column).std())
+        if name in METRICS or name == "seconds_per_query":
+            out[f"paper_{name}"] = groups[f"paper_{name}"].first()
+    return out.reset_index()
+
+
+def summary_text(summary: pd.DataFrame, judge: pd.DataFrame) -> str:
+    """The summary as Markdown."""
+    head = ["Benchmark", "Method", "Seeds", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP", "s/query"]
+    lines = [head, ["---"] * len(head)]
+    for row in summary.to_dict("records"):
+        cells = [row["benchmark"], row["method"], str(row["seeds"])]
+        cells += [_spread(row, name, 2) for name in METRICS]
+        lines.append([*cells, _spread(row, "seconds_per_query", 4)])
+    text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+    return text + ("\n" + _judge_text(judge) if len(judge) else "")
+
+
+def _judge_text(judge: pd.DataFrame) -> str:
+    numbers = [name for name in judge.columns if name not in ("seed", "judge", "records")]
+    lines = [["T_loc", *(name.replace("_", " ") for name in numbers)], ["---"] * (len(numbers) + 1)]
+    for name, group in judge.groupby("judge", sort=False):
+        cells = ["before LoRA" if name == "base" else "after LoRA"]
+        for column in numbers:
+            cells.append(_spread({column: group[column].mean(), f"{column}_sd": group[column].std()}, column, 3))
+        lines.append(cells)
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def _spread(row: dict, name: str, digits: int) -> str:
+    if pd.isna(row[name]):
+        return ""
+    mean = f"{row[name]:.{digits}f}"
+    return mean if pd.isna(row[f"{name}_sd"]) else f"{mean} ± {row[f'{name}_sd']:.{digits}f}"
+
+
+def _checkpoint(selection: dict) -> str:
+    """How the checkpoint was selected, in words."""
+    rule = "best Rank-1 on val" if selection["rule"] == "best-val" else "last"
+    return f"epoch {selection['epoch']}: {rule}"
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text())

@@ -1,0 +1,188 @@
+"""What a configuration asks for: retrievers, judges, rows, and the settings that each stage depends on.
+
+The workflow's rules read this module, so that they hold no logic. It knows neither Snakemake nor any stage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from icl.config import has_val, to_mapping
+from icl.errors import InputError
+from icl.settings import Settings
+
+#: Raise a stage's number when its code changes what its output means: it then reruns, and what follows it.
+STAGE_VERSIONS = {
+    "benchmark": 1,
+    "pairs": 1,
+    "retriever": 1,
+    "embed": 1,
+    "metrics": 1,
+    "mine": 1,
+    "records": 1,
+    "lora": 1,
+    "judge": 1,
+    "augment": 1,
+    "thi": 1,
+    "timing": 1,
+    "report": 1,
+    "pretrain": 1,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the table: its retriever, and who answers T_loc (None: no interaction)."""
+
+    retriever: str
+    judge: str | None
+
+
+#: Rows by the name in the paper's tables. judge: `base` is the MLLM as it comes, `lora` the fine-tuned one.
+ROWS = {
+    "RDE": Row("rde", None),
+    "RDE+THI": Row("rde", "lora"),
+    "ICL": Row("rda", None),
+    "ICL+THI (no LoRA)": Row("rda", "base"),
+    "ICL+THI": Row("rda", "lora"),
+}
+
+
+def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
+    """(benchmark, method name, row, seed) of every line of the table, in its order."""
+    return [
+        (dataset, method, ROWS[method], seed)
+        for dataset in settings.datasets
+        for method in settings.methods
+        for seed in settings.seeds
+    ]
+
+
+def metric_files(settings: Settings) -> list[str]:
+    """Plain retrieval metrics, one file a (benchmark, retriever, seed)."""
+    return _unique(f"metrics/{d}/{row.retriever}/seed{s}/test.json" for d, _, row, s in rows(settings))
+
+
+def interaction_folders(settings: Settings) -> list[str]:
+    """Results of THI, one folder a (benchmark, retriever, judge, seed)."""
+    return _unique(f"thi/{d}/{row.retriever}/{row.judge}/seed{s}" for d, _, row, s in rows(settings) if row.judge)
+
+
+def judge_files(settings: Settings) -> list[str]:
+    """T_loc accuracy before and after LoRA, one file a seed; none where no row uses the adapter."""
+    tuned = any(ROWS[method].judge == "lora" for method in settings.methods)
+    tuned = tuned and any(has_val(spec) for spec in settings.datasets.values())  # held-out questions come from val
+    return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
+
+
+def splits(settings: Settings, dataset: str, method: str) -> list[str]:
+    """Splits to embed: val where there is one; train for the baseline, whose confusions make the SFT set."""
+    train, val = ["train"] * (method == "rde"), ["val"] * has_val(settings.datasets[dataset])
+    return [*train, *val, "test"]
+
+
+def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
+    """The retriever's settings for one benchmark: its text length; the last epoch where it has no val split.
+
+    The two keys of Eq. (3) are left out for the baseline, which they do not touch.
+    """
+    spec, changes = settings.datasets[dataset], {}
+    if spec.text_length is not None:
+        changes["text_length"] = spec.text_length
+    if not has_val(spec):
+        changes["selection"] = "last"
+    part = to_mapping(dataclasses.replace(settings.retriever, **changes))
+    if method != "rda":
+        part = {key: value for key, value in part.items() if not key.startswith("rda_")}
+    return part
+
+
+def benchmark_part(settings: Settings, dataset: str) -> dict:
+    """What the generator and the reader depend on."""
+    part = to_mapping(settings.datasets[dataset])
+    return {key: value for key, value in part.items() if key not in ("sft_pairs", "xi", "text_length")}
+
+
+def interaction_part(settings: Settings) -> dict:
+    """THI's settings without those of its timing."""
+    part = to_mapping(settings.thi)
+    return {key: value for key, value in part.items() if key != "timing_queries"}
+
+
+def benchmark_root(settings: Settings, dataset: str) -> str:
+    """Folder of a benchmark: given, or generated below the results."""
+    return settings.datasets[dataset].root or f"{settings.results}/benchmarks/{dataset}"
+
+
+def augmentation_source(settings: Settings, dataset: str) -> str:
+    """Published augmentation file of a benchmark, or empty; `{dataset}` in the setting is its name."""
+    return settings.rda.source.replace("{dataset}", dataset)
+
+
+def lora_part(settings: Settings) -> dict:
+    """LoRA's settings without those of the records."""
+    part = to_mapping(settings.sft)
+    return {key: value for key, value in part.items() if key != "negatives_top_k"}
+
+
+def mllm_part(settings: Settings) -> dict:
+    """The MLLM's settings."""
+    return to_mapping(settings.mllm)
+
+
+def adapter_file(settings: Settings, judge: str, seed: str) -> list[str]:
+    """The weights of the judge's LoRA adapter; none for the MLLM as it comes."""
+    return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"] if judge == "lora" else []
+
+
+def _unique(names) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def generated(settings: Settings) -> list[str]:
+    """Names of the benchmarks that the workflow writes itself."""
+    return [name for name, spec in settings.datasets.items() if spec.generator]
+
+
+def annotation_files(settings: Settings, dataset: str) -> list[str]:
+    """The annotation file that a benchmark is read from; empty where absent (the reader says what to do)."""
+    root = benchmark_root(settings, dataset)
+    if settings.datasets[dataset].generator:
+        return [f"{root}/reid_raw.json"]
+    from icl.data.readers import annotation_file  # pandas: only where a benchmark is given by its folder
+
+    try:
+        return [str(annotation_file(settings.datasets[dataset].layout, root))]
+    except InputError:
+        return []
+
+
+def image_root(settings: Settings, dataset: str) -> str:
+    """Folder that a benchmark's image paths are relative to."""
+    root, layout = benchmark_root(settings, dataset), settings.datasets[dataset].layout
+    return root if layout == "ufine6926" else f"{root}/imgs"
+
+
+def augmented_file(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The augmented captions that a retriever trains on; none for the baseline."""
+    return [f"{settings.results}/augment/{dataset}/augmented.json"] if method == "rda" else []
+
+
+def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
+    """What the augmented captions are gathered from: a published file, or our own shards."""
+    source, n = augmentation_source(settings, dataset), settings.rda.shards
+    if source:
+        return [source]
+    return [f"{settings.results}/augment/{dataset}/shard{i}-of-{n}.jsonl" for i in range(n)]
+
+
+def selection_files(settings: Settings) -> list[str]:
+    """Which epoch each retriever of the table was taken from, one file each."""
+    return _unique(f"retriever/{d}/{row.retriever}/seed{s}/selection.json" for d, _, row, s in rows(settings))
+
+
+def local_weights(model: str) -> list[str]:
+    """Weights of a model folder, so that new ones rerun what uses them; none for a hub id or an absent folder."""
+    return sorted(str(path) for path in Path(model).glob("*.safetensors"))

@@ -1,0 +1,50 @@
+# RDA: the MLLM describes, merges, splits and rewrites the training captions, in shards.
+
+
+rule augment_shard:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        f"{R}/augment/{{dataset}}/shard{{shard}}-of-{{shards}}.jsonl",
+    log:
+        f"{R}/logs/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=720,
+        gpu=0,
+    params:
+        mllm=runs.mllm_part(settings),
+        variants=settings.rda.variants,
+        answers=lambda w: f"{R}/answers",
+        root=lambda w: runs.image_root(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["augment"],
+    script:
+        "../workflow_scripts/augment_shard.py"
+
+
+rule gather_augmentation:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        shards=lambda w: runs.augmentation_inputs(settings, w.dataset),
+    output:
+        f"{R}/augment/{{dataset}}/augmented.json",
+    log:
+        f"{R}/logs/gather_augmentation/{{dataset}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        gpu=0,
+    params:
+        source=lambda w: runs.augmentation_source(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["augment"],
+    script:
+        "../workflow_scripts/gather_augmentation.py"

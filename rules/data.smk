@@ -1,0 +1,64 @@
+# Benchmarks: write the embedded ones, read any layout into one table of pairs.
+
+
+rule benchmark:
+    output:
+        images=directory(f"{R}/benchmarks/{{dataset}}/imgs"),
+        annotations=f"{R}/benchmarks/{{dataset}}/reid_raw.json",
+        truth=f"{R}/truth/{{dataset}}.parquet",
+    log:
+        f"{R}/logs/benchmark/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/benchmark/{{dataset}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        spec=lambda w: runs.benchmark_part(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["benchmark"],
+    script:
+        "../workflow_scripts/benchmark.py"
+
+
+rule pairs:
+    input:
+        lambda w: runs.annotation_files(settings, w.dataset),
+    output:
+        f"{R}/pairs/{{dataset}}.parquet",
+    log:
+        f"{R}/logs/pairs/{{dataset}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+        gpu=0,
+    params:
+        layout=lambda w: settings.datasets[w.dataset].layout,
+        root=lambda w: runs.benchmark_root(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["pairs"],
+    script:
+        "../workflow_scripts/pairs.py"
+
+
+rule contact_sheet:
+    input:
+        expand(f"{R}/benchmarks/{{dataset}}/reid_raw.json", dataset=runs.generated(settings)[:1]),
+    output:
+        f"{R}/figures/contact_sheet.png",
+    log:
+        f"{R}/logs/contact_sheet.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+        gpu=0,
+    script:
+        "../workflow_scripts/contact_sheet.py"

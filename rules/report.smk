@@ -1,0 +1,42 @@
+# Named targets and the tables.
+localrules:
+    all,
+    table,
+
+
+rule all:
+    input:
+        f"{R}/table.csv",
+        f"{R}/timing.csv",
+        expand(f"{R}/figures/contact_sheet.png" if runs.generated(settings) else []),
+
+
+rule table:
+    input:
+        metrics=expand(f"{R}/{{name}}", name=runs.metric_files(settings)),
+        interactions=expand(f"{R}/{{folder}}/metrics.json", folder=runs.interaction_folders(settings)),
+        timings=expand(f"{R}/{{folder}}/timing.json", folder=runs.interaction_folders(settings)),
+        xis=expand(f"{R}/{{folder}}/xi.json", folder=runs.interaction_folders(settings)),
+        selections=expand(f"{R}/{{name}}", name=runs.selection_files(settings)),
+        judges=expand(f"{R}/{{name}}", name=runs.judge_files(settings)),
+    output:
+        table=f"{R}/table.csv",
+        timing=f"{R}/timing.csv",
+        summary=f"{R}/summary.csv",
+        summary_text=f"{R}/summary.md",
+        judge=f"{R}/judge.csv",
+        provenance=f"{R}/provenance.json",
+    log:
+        f"{R}/logs/table.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+        gpu=0,
+    params:
+        settings=to_mapping(settings),
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/table.py"

@@ -1,0 +1,56 @@
+# RDE, without and with RDA: train, embed the splits.
+
+
+rule train_retriever:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        augmented=lambda w: runs.augmented_file(settings, w.dataset, w.method),
+        checkpoint=runs.local_weights(settings.retriever.checkpoint),
+    output:
+        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+        card=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.json",
+        ccd=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/ccd.parquet",
+        history=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/history.csv",
+        selection=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/selection.json",
+    log:
+        f"{R}/logs/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=1440,
+        gpu=0,
+    params:
+        settings=lambda w: runs.retriever_part(settings, w.dataset, w.method),
+        root=lambda w: runs.image_root(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["retriever"],
+    script:
+        "../workflow_scripts/train_retriever.py"
+
+
+rule embed:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+    output:
+        directory(f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}"),
+    log:
+        f"{R}/logs/embed/{{dataset}}-{{method}}-seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/embed/{{dataset}}-{{method}}-seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=0,
+    params:
+        splits=lambda w: runs.splits(settings, w.dataset, w.method),
+        root=lambda w: runs.image_root(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["embed"],
+    script:
+        "../workflow_scripts/embed.py"

@@ -1,0 +1,107 @@
+# The SFT set of anchor localisation and the LoRA adapter that is tuned on it.
+
+
+rule mine_negatives:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        ccd=f"{R}/retriever/{{dataset}}/rde/seed{{seed}}/ccd.parquet",
+        embeddings=f"{R}/embeddings/{{dataset}}/rde/seed{{seed}}",
+    output:
+        clean=f"{R}/sft/seed{{seed}}/{{dataset}}/clean_pairs.parquet",
+        negatives=f"{R}/sft/seed{{seed}}/{{dataset}}/hard_negatives.parquet",
+        heldout=f"{R}/sft/seed{{seed}}/{{dataset}}/heldout_negatives.parquet",
+    log:
+        f"{R}/logs/mine_negatives/{{dataset}}-seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=0,
+    params:
+        top_k=settings.sft.negatives_top_k,
+        val=lambda w: has_val(settings.datasets[w.dataset]),
+        version=runs.STAGE_VERSIONS["mine"],
+    script:
+        "../workflow_scripts/mine_negatives.py"
+
+
+rule sft_records:
+    input:
+        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
+        clean=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/clean_pairs.parquet", dataset=settings.datasets),
+        negatives=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/hard_negatives.parquet", dataset=settings.datasets),
+        heldout=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/heldout_negatives.parquet", dataset=settings.datasets),
+    output:
+        records=f"{R}/sft/seed{{seed}}/records.jsonl",
+        heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
+        llamafactory=directory(f"{R}/sft/seed{{seed}}/llamafactory"),
+    log:
+        f"{R}/logs/sft_records/seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=0,
+    params:
+        datasets=list(settings.datasets),
+        n_pairs=[spec.sft_pairs for spec in settings.datasets.values()],
+        roots=[runs.image_root(settings, name) for name in settings.datasets],
+        version=runs.STAGE_VERSIONS["records"],
+    script:
+        "../workflow_scripts/sft_records.py"
+
+
+rule finetune_lora:
+    input:
+        records=f"{R}/sft/seed{{seed}}/records.jsonl",
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        weights=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        config=f"{R}/lora/seed{{seed}}/adapter/adapter_config.json",
+        history=f"{R}/lora/seed{{seed}}/adapter/history.csv",
+    log:
+        f"{R}/logs/finetune_lora/seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/finetune_lora/seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=1440,
+        gpu=0,
+    params:
+        settings=runs.lora_part(settings),
+        mllm=runs.mllm_part(settings),
+        version=runs.STAGE_VERSIONS["lora"],
+    script:
+        "../workflow_scripts/finetune_lora.py"
+
+
+rule evaluate_judge:
+    input:
+        heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
+        adapter=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        f"{R}/lora/seed{{seed}}/evaluation.json",
+    log:
+        f"{R}/logs/evaluate_judge/seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/evaluate_judge/seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=0,
+    params:
+        mllm=runs.mllm_part(settings),
+        version=runs.STAGE_VERSIONS["judge"],
+    script:
+        "../workflow_scripts/evaluate_judge.py"

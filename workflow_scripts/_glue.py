@@ -1,0 +1,62 @@
+"""What every script shares: a log, a thread limit, and one clear message where something goes wrong."""
+
+import os
+import sys
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # icl/, also where it is not installed
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["TQDM_DISABLE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from icl import progress  # noqa: E402
+from icl.errors import InputError  # noqa: E402
+
+
+@contextmanager
+def job(snakemake):
+    """Run the body with stdout and stderr in the rule's log; progress and errors also reach the terminal."""
+    for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
+        os.environ[f"{library}_NUM_THREADS"] = str(snakemake.threads)
+    terminal = os.fdopen(os.dup(2), "w")
+    log = open(snakemake.log[0], "w", buffering=1)  # noqa: SIM115 (kept open until the process ends)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    progress.TERMINAL = terminal
+    threading.Thread(target=_end_with, args=(_ancestors(),), daemon=True).start()
+    try:
+        yield
+    except InputError as error:
+        print(f"\nERROR {error}\n", file=sys.stderr)
+        sys.exit(_say(terminal, snakemake, f"{error}"))
+    except Exception as error:
+        traceback.print_exc()
+        sys.exit(_say(terminal, snakemake, f"{type(error).__name__}: {error} (traceback: {snakemake.log[0]})"))
+
+
+def _say(terminal, snakemake, message: str) -> int:
+    print(f"\nERROR in rule {snakemake.rule}: {message}\n", file=terminal, flush=True)
+    return 1
+
+
+def _ancestors() -> list[tuple[int, int]]:
+    """(process, its parent) of this script and of the shell between it and Snakemake."""
+    me, parent = os.getpid(), os.getppid()
+    return [(me, parent), (parent, _parent_of(parent))]
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def _end_with(ancestors: list[tuple[int, int]]) -> None:
+    """End this process when Snakemake was killed, so that a rerun never meets a writer of the same files."""
+    while all(_parent_of(pid) == parent for pid, parent in ancestors):
+        time.sleep(1)
+    os._exit(1)

@@ -1,0 +1,43 @@
+"""What the scripts of THI share: a split's similarities and texts, the retriever's text encoder, the MLLM."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+
+def open_split(snakemake, split):
+    """Everything that THI needs on one split of the rule's benchmark."""
+    from icl.config import typed
+    from icl.data.pairs import images_of, read_pairs, split_of
+    from icl.mllm.registry import open_backend
+    from icl.retriever.checkpoints import load_retriever
+    from icl.retriever.embeddings import Embeddings, encode_texts
+    from icl.settings import MLLMSettings, THISettings
+
+    rows, root = split_of(read_pairs(Path(snakemake.input.pairs)), split), Path(snakemake.params.root)
+    emb = Embeddings.load(Path(snakemake.input.embeddings) / f"{split}.npz")
+    model, tokenizer = load_retriever(Path(snakemake.input.model).parent)
+
+    def similarity_of(texts):
+        bge, tse = (t.numpy() for t in encode_texts(model, tokenizer, texts))
+        return (bge @ emb.image_bge.T + tse @ emb.image_tse.T) / 2
+
+    mllm = typed(MLLMSettings, snakemake.params.mllm)
+    adapter = str(Path(snakemake.input.adapter[0]).parent) if snakemake.input.adapter else None
+    return SimpleNamespace(
+        emb=emb,
+        similarity=emb.similarity(),
+        captions=rows.caption.tolist(),
+        images=[root / name for name in images_of(rows).image],
+        similarity_of=similarity_of,
+        mllm=mllm,
+        backend=open_backend(mllm, adapter),
+        thi=typed(THISettings, snakemake.params.settings),
+    )
+
+
+def stored(backend, snakemake):
+    """The back-end with its answers kept, so that an interrupted run asks only what is missing."""
+    from icl.mllm.store import AnswerStore, CachedBackend
+
+    writer = "-".join(["thi", *map(str, snakemake.wildcards)])
+    return CachedBackend(backend, AnswerStore(Path(snakemake.params.answers), writer))

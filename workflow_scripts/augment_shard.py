@@ -1,0 +1,22 @@
+"""Augment one shard of a benchmark's training captions; every answer is stored as it comes."""
+
+from pathlib import Path
+
+from _glue import job
+
+with job(snakemake):
+    from icl.augmentation import augment, shard_of
+    from icl.config import typed
+    from icl.data.pairs import read_pairs, split_of
+    from icl.mllm.registry import open_backend
+    from icl.mllm.sft import write_records
+    from icl.mllm.store import AnswerStore, CachedBackend
+    from icl.settings import MLLMSettings
+
+    names, mllm = snakemake.wildcards, typed(MLLMSettings, snakemake.params.mllm)
+    train = split_of(read_pairs(Path(snakemake.input.pairs)), "train")
+    rows = shard_of(train, int(names.shard), int(names.shards))
+    store = AnswerStore(Path(snakemake.params.answers), f"augment-{names.dataset}-{names.shard}-of-{names.shards}")
+    backend = CachedBackend(open_backend(mllm), store)
+    found = augment(rows, Path(snakemake.params.root), backend, mllm, snakemake.params.variants)
+    write_records(found, Path(snakemake.output[0]))

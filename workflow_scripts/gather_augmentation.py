@@ -1,0 +1,15 @@
+"""Gather the shards of augmented captions, or import a published augmentation file."""
+
+from pathlib import Path
+
+from _glue import job
+
+with job(snakemake):
+    from icl.augmentation import gather, import_published
+    from icl.data.pairs import read_pairs
+
+    out = Path(snakemake.output[0])
+    if snakemake.params.source:
+        import_published(Path(snakemake.params.source), read_pairs(Path(snakemake.input.pairs)), out)
+    else:
+        print("fallbacks:", gather([Path(path) for path in snakemake.input.shards], out))

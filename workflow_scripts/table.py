@@ -1,0 +1,15 @@
+"""Write the tables and the provenance."""
+
+from pathlib import Path
+
+from _glue import job
+
+with job(snakemake):
+    from icl.config import load_settings
+    from icl.provenance import provenance, write_json
+    from icl.report.tables import write_tables
+
+    settings = load_settings(snakemake.params.settings)
+    out = {name: Path(path) for name, path in snakemake.output.items()}
+    write_json(out.pop("provenance"), provenance(settings))
+    write_tables(settings, Path(settings.results), out)
