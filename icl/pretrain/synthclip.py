@@ -35,11 +35,11 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 TEXT_LENGTH, PATCH, SQUARE = 64, 8, 64
 
 
-def build_tokenizer(corpus: Corpus, seed: int) -> PreTrainedTokenizerFast:
+def build_tokenizer(corpus: Corpus, seed: int, samples: int = 6000) -> PreTrainedTokenizerFast:
     """Lower-cased byte-level BPE in CLIP's form: pad 0; mask, start and end are the three highest ids."""
     rng = random.Random(seed)
     texts = []
-    for seen in rng.choices(corpus.seen, k=6000):
+    for seen in rng.choices(corpus.seen, k=samples):
         style = rng.choice((WEB_STYLE, BENCHMARK_STYLE))
         texts.append(write_caption(state(seen, style, rng), rng, 0.5))
     tokenizer = Tokenizer(models.BPE())

@@ -34,11 +34,11 @@ WIDTH, PIXELS, PATCH = 192, 48 * 96, 8
 VOCABULARY = 1400
 
 
-def build_tokenizer(corpus: Corpus, seed: int):
+def build_tokenizer(corpus: Corpus, seed: int, samples: int = 4000):
     """Tokenizer learned on the corpus' own dialogues and captions."""
     rng = random.Random(seed)
     texts = []
-    for seen in rng.choices(corpus.seen, k=4000):
+    for seen in rng.choices(corpus.seen, k=samples):
         texts += [
             ask.some_caption(seen, rng)[1],
             ask.describe_image(seen).answer,

@@ -42,7 +42,7 @@ def trl(scores: Tensor, pids: Tensor, tau: float, margin: float) -> Tensor:
     def direction(s: Tensor) -> Tensor:
         with torch.no_grad():
             weights = (s / tau).masked_fill(~same, float("-inf")).softmax(1)
-        hardest = s.masked_fill(same, float("-inf")).amax(1)
+        hardest = s.masked_fill(same, float("-inf")).max(1).values
         value = F.relu(margin - (weights * s).sum(1) + hardest)
         return torch.where(same.all(1), torch.zeros_like(value), value)
 
@@ -50,14 +50,9 @@ def trl(scores: Tensor, pids: Tensor, tau: float, margin: float) -> Tensor:
 
 
 def infonce(scores: Tensor, pids: Tensor, tau: float, margin: float, logit_scale: float = 50.0) -> Tensor:
-    """Symmetric InfoNCE with all items of the same identity as (equally weighted) targets."""
-    same = (pids[:, None] == pids[None]).float()
-    targets = same / same.sum(1, keepdim=True)
-
-    def direction(s: Tensor) -> Tensor:
-        return -(targets * (logit_scale * s).log_softmax(1)).sum(1)
-
-    return (direction(scores) + direction(scores.T)) / 2
+    """Symmetric InfoNCE with the pair itself as the only target (as published: other pairs of an identity are negatives)."""
+    logits = logit_scale * scores
+    return -(logits.log_softmax(1).diagonal() + logits.T.log_softmax(1).diagonal()) / 2
 
 
 def sdm(

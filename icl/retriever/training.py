@@ -69,7 +69,7 @@ class TrainingData:
         rows = split_of(pairs, "train")
         number = {image_id: k for k, image_id in enumerate(images_of(rows).image_id)}
         image_rows = torch.tensor([number[i] for i in rows.image_id])
-        pids = torch.from_numpy(rows.pid.to_numpy())
+        pids = torch.tensor(rows.pid.tolist())
         diversity = read_augmented(augmented, rows) if augmented else None
         return cls(rows, open_store(rows, root, model), image_rows, pids, diversity)
 

@@ -1,0 +1,151 @@
+"""The transformers back-end must say exactly what the stock model says, and the store must survive anything."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import save_tiny_qwen2vl, tiny_corpus
+from PIL import Image
+
+from icl.errors import InputError
+from icl.mllm import prompts
+from icl.mllm.protocol import YES_NO, Answer, Request
+from icl.mllm.store import AnswerStore, CachedBackend, request_key
+from icl.mllm.transformers_backend import TransformersBackend
+from icl.settings import MLLMSettings
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vl")
+    corpus = tiny_corpus()
+    save_tiny_qwen2vl(folder / "model", corpus)
+    for k, pixels in enumerate(corpus.images[:4]):
+        Image.fromarray(pixels).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backend(place):
+    return TransformersBackend(MLLMSettings(model=str(place / "model"), batch_size=3))
+
+
+def requests_on(place: Path) -> list[Request]:
+    texts = ["A man in a red shirt.", "A woman.", "The person wears long blue trousers and a yellow hat, walking."]
+    out = [Request("localise", prompts.localise_text(t), place / f"{k}.png", 4, YES_NO) for k, t in enumerate(texts)]
+    out += [Request("vqa", prompts.vqa_text(), place / f"{k}.png", 12) for k in range(4)]
+    out += [Request("rewrite", prompts.rewrite_text(t, 5), None, 9) for t in texts]
+    return out
+
+
+def stock_inputs(backend, request):
+    content = [{"type": "image"}] if request.image else []
+    messages = [{"role": "user", "content": [*content, {"type": "text", "text": request.text}]}]
+    processor = backend.qwen.processor
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    images = [Image.open(request.image).convert("RGB")] if request.image else None
+    return processor(text=[text], images=images, return_tensors="pt")
+
+
+def test_answers_equal_stock_generation_one_by_one(backend, place):
+    requests = requests_on(place)
+    for request, answer in zip(requests, backend.answer(requests), strict=True):
+        inputs = stock_inputs(backend, request)
+        assert answer.prompt_tokens == inputs["input_ids"].shape[1]
+        if request.choices:
+            with torch.no_grad():
+                logits = backend.qwen.model(**inputs).logits[0, -1]
+            tokens = [backend.qwen.tokenizer(c)["input_ids"][0] for c in YES_NO]
+            share = logits[tokens].softmax(-1)
+            assert answer.probabilities["Yes"] == pytest.approx(float(share[0]), abs=1e-5)
+            assert answer.text == YES_NO[int(share.argmax())]
+        else:
+            out = backend.qwen.model.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
+            new = out[0, inputs["input_ids"].shape[1] :]
+            assert answer.text == backend.qwen.tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def test_finished_rows_leave_the_batch_without_changing_the_others(backend, place, monkeypatch):
+    requests = [Request("vqa", prompts.vqa_text(), place / f"{k}.png", 12) for k in range(3)]
+    plain = [answer.text for answer in backend.answer(requests)]
+    stop = backend.qwen.tokenizer(plain[0])["input_ids"][2]  # a token that ends the first row early
+    monkeypatch.setattr(backend.qwen.base.generation_config, "eos_token_id", [stop])
+    cut = [answer.text for answer in backend.answer(requests)]
+    for before, after in zip(plain, cut, strict=True):
+        ids = backend.qwen.tokenizer(before)["input_ids"]
+        expected = ids[: ids.index(stop)] if stop in ids else ids
+        assert backend.qwen.tokenizer(after)["input_ids"] == expected or before.startswith(after)
+    assert len(cut[0]) < len(plain[0])
+
+
+class Counting:
+    """A back-end that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+
+    def identity(self, task: str) -> dict[str, str]:
+        return {"model": "counting"}
+
+    def answer(self, requests):
+        self.asked += requests
+        return [Answer(f"answer to {request.text}") for request in requests]
+
+
+def test_nothing_is_asked_twice(tmp_path, place):
+    backend = Counting()
+    requests = requests_on(place)
+    cached = CachedBackend(backend, AnswerStore(tmp_path, "a"), portion=2)
+    first = cached.answer(requests + requests)
+    assert len(backend.asked) == len(requests)
+    again = CachedBackend(backend, AnswerStore(tmp_path, "b"))
+    assert again.answer(requests + requests) == first and len(backend.asked) == len(requests)
+
+
+def test_a_store_cut_at_any_byte_keeps_its_whole_lines(tmp_path, place):
+    CachedBackend(Counting(), AnswerStore(tmp_path / "whole", "a")).answer(requests_on(place))
+    content = (tmp_path / "whole" / "a.jsonl").read_bytes()
+    for cut in range(0, len(content), 97):
+        folder = tmp_path / f"cut{cut}"
+        folder.mkdir()
+        (folder / "a.jsonl").write_bytes(content[:cut])
+        backend = Counting()
+        answers = CachedBackend(backend, AnswerStore(folder, "a")).answer(requests_on(place))
+        assert [a.text for a in answers] == [f"answer to {r.text}" for r in requests_on(place)]
+        assert len(backend.asked) == len(requests_on(place)) - content[:cut].count(b"\n")
+        lines = (folder / "a.jsonl").read_bytes().split(b"\n")
+        assert len(AnswerStore(folder, "c").answers) == len(requests_on(place)) and len(lines) > 1
+
+
+def test_keys_depend_on_everything_that_an_answer_depends_on(place, tmp_path):
+    base = requests_on(place)[0]
+    other_image = tmp_path / "x.png"
+    Image.new("RGB", (48, 96)).save(other_image)
+    keys = {
+        request_key(base, {"model": "a"}),
+        request_key(base, {"model": "b"}),
+        request_key(Request("localise", base.text + " ", base.image, 4, YES_NO), {"model": "a"}),
+        request_key(Request("localise", base.text, other_image, 4, YES_NO), {"model": "a"}),
+        request_key(Request("localise", base.text, base.image, 5, YES_NO), {"model": "a"}),
+        request_key(Request("localise", base.text, base.image, 4, None), {"model": "a"}),
+    }
+    assert len(keys) == 6
+
+
+def test_truncated_weights_are_named(place, tmp_path):
+    import shutil
+
+    shutil.copytree(place / "model", tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match="model"):
+        TransformersBackend(MLLMSettings(model=str(tmp_path / "model")))
+
+
+def test_prompts_are_data_files_with_hashes():
+    assert len({json.dumps(v) for v in prompts.prompt_hashes().values()}) == 6
+    assert prompts.vqa_text().count("\n") == 15
+    assert prompts.localise_text("{caption}") == prompts.load_prompt("localise").text
+    with pytest.raises(InputError, match="aggregate"):
+        prompts.load_prompt("agregate")
