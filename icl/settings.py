@@ -17,17 +17,26 @@ def setting(default, help: str, **extra):
 class DatasetSettings:
     """One benchmark of the run; the key in `datasets` is its name in every path and table."""
 
-    layout: str = setting("cuhk-pedes", "Annotation layout: cuhk-pedes, icfg-pedes, rstpreid or ufine6926.")
+    layout: str = setting(
+        "cuhk-pedes",
+        "Annotation layout: cuhk-pedes, icfg-pedes, rstpreid or ufine6926.",
+        choices=("cuhk-pedes", "icfg-pedes", "rstpreid", "ufine6926"),
+    )
     root: str = setting("", "Folder that holds the benchmark; empty for a generated one.")
     generator: str = setting(
-        "", "Generator that writes the benchmark (synth), or empty for an existing folder."
+        "",
+        "Generator that writes the benchmark (synth), or empty for an existing folder.",
+        choices=("", "synth"),
     )
     seed: int = setting(7, "Seed of the generator.")
-    train_identities: int = setting(0, "Generated training identities.")
-    val_identities: int = setting(0, "Generated validation identities.")
-    test_identities: int = setting(0, "Generated test identities.")
-    images_per_identity: int = setting(3, "Generated images of one identity.")
-    sft_pairs: int = setting(15000, "Clean pairs drawn for the SFT set (supplementary, section D).")
+    train_identities: int = setting(0, "Generated training identities.", low=0)
+    val_identities: int = setting(0, "Generated validation identities.", low=0)
+    test_identities: int = setting(0, "Generated test identities.", low=0)
+    images_per_identity: int = setting(3, "Generated images of one identity.", low=1)
+    sft_pairs: int = setting(15000, "Clean pairs drawn for the SFT set (supplementary, section D).", low=1)
+    text_length: int | None = setting(
+        None, "Text tokens of this benchmark where they differ from retriever.text_length (UFine6926: 168)."
+    )
     xi: float | None = setting(None, "Fixed THI threshold; null selects it on the val split.")
 
 
@@ -36,41 +45,55 @@ class RetrieverSettings:
     """RDE retriever (method: CVPR 2024) on a CLIP backbone."""
 
     checkpoint: str = setting("models/synthclip", "CLIP weights: a transformers folder or hub id.")
-    image_height: int = setting(96, "Input height in pixels (paper: 384).")
-    image_width: int = setting(48, "Input width in pixels (paper: 128).")
-    text_length: int = setting(64, "Text tokens (paper: 77, or 168 for UFine6926).")
-    select_ratio: float = setting(0.3, "TSE token selection ratio.")
-    tse_dim: int = setting(256, "Width of the TSE embedding (paper: 1024).")
-    loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.")
-    tau: float = setting(0.015, "Temperature of TAL and TRL.")
+    image_height: int = setting(96, "Input height in pixels (paper: 384).", low=8)
+    image_width: int = setting(48, "Input width in pixels (paper: 128).", low=8)
+    text_length: int = setting(64, "Text tokens (paper: 77, or 168 for UFine6926).", low=4)
+    select_ratio: float = setting(0.3, "TSE token selection ratio.", low=0, high=1)
+    tse_dim: int = setting(256, "Width of the TSE embedding (paper: 1024).", low=1)
+    loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
+    tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(6, "Training epochs (paper: 60).")
-    batch_size: int = setting(64, "Pairs in a batch.")
-    lr: float = setting(1e-4, "Learning rate of the backbone (paper: 1e-5).")
-    lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.")
+    epochs: int = setting(6, "Training epochs (paper: 60).", low=1)
+    batch_size: int = setting(64, "Pairs in a batch.", low=1)
+    lr: float = setting(1e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
+    lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
     bias_lr_factor: float = setting(2.0, "Factor on the learning rate of biases.")
     weight_decay: float = setting(4e-5, "Weight decay (none on biases).")
     adam_eps: float = setting(1e-3, "Epsilon of Adam.")
     warmup_epochs: int = setting(1, "Linear warm-up epochs (paper: 5).")
     warmup_factor: float = setting(0.1, "First warm-up factor.")
-    token_mask_rate: float = setting(0.2, "Token masking rate (random deletion/replacement as published).")
-    batchnorm: str = setting("train", "TSE BatchNorm: train, or frozen (as the published ICL code behaves).")
-    noise_rate: float = setting(0.0, "Share of training captions permuted for the noise study.")
-    ccd_variant: str = setting("default", "GMM settings of CCD: default, strict or auto (published rule).")
+    token_mask_rate: float = setting(
+        0.2, "Token masking rate (random deletion/replacement as published).", low=0, high=1
+    )
+    batchnorm: str = setting(
+        "train",
+        "TSE BatchNorm: train, or frozen (as the published ICL code behaves).",
+        choices=("train", "frozen"),
+    )
+    noise_rate: float = setting(0.0, "Share of training captions permuted for the noise study.", low=0, high=1)
+    ccd_variant: str = setting(
+        "default",
+        "GMM settings of CCD: default, strict or auto (published rule).",
+        choices=("default", "strict", "auto"),
+    )
     rda_gamma_slope: float = setting(0.03, "gamma = max(floor, 1 - slope * epoch), Eq. (3).")
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
-    selection: str = setting("best-val", "Checkpoint: best-val, or last.")
+    selection: str = setting("best-val", "Checkpoint: best-val, or last.", choices=("best-val", "last"))
 
 
 @dataclass(frozen=True)
 class MLLMSettings:
     """The multimodal language model and how it is asked."""
 
-    backend: str = setting("transformers", "Back-end: transformers, ollama or openai.")
+    backend: str = setting(
+        "transformers",
+        "Back-end: transformers, ollama or openai.",
+        choices=("transformers", "ollama", "openai"),
+    )
     model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
     url: str = setting("", "Server URL for ollama and openai back-ends.")
-    max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).")
-    batch_size: int = setting(128, "Requests in one generation batch.")
+    max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).", low=1)
+    batch_size: int = setting(128, "Requests in one generation batch.", low=1)
     adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")
     max_new_tokens_vqa: int = setting(240, "Generation limit of T_vqa.")
     max_new_tokens_text: int = setting(200, "Generation limit of T_aggr, T_dec and T_rwt.")
@@ -80,23 +103,21 @@ class MLLMSettings:
 class SFTSettings:
     """SFT set and LoRA (supplementary, section D)."""
 
-    negatives_top_k: int = setting(
-        10, "Top-k most similar images of other identities to draw a negative from."
-    )
-    lora_r: int = setting(8, "LoRA rank.")
+    negatives_top_k: int = setting(10, "Top-k most similar images of other identities to draw a negative from.", low=1)
+    lora_r: int = setting(8, "LoRA rank.", low=1)
     lora_alpha: int = setting(16, "LoRA alpha.")
-    lr: float = setting(3e-3, "Learning rate (paper: 5e-5 for the 7B model).")
-    epochs: int = setting(3, "Epochs over the records (paper: 2).")
-    batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).")
-    warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.")
+    lr: float = setting(3e-3, "Learning rate (paper: 5e-5 for the 7B model).", low=0)
+    epochs: int = setting(3, "Epochs over the records (paper: 2).", low=1)
+    batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).", low=1)
+    warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.", low=0, high=1)
 
 
 @dataclass(frozen=True)
 class RDASettings:
     """Reorganization data augmentation of the training captions."""
 
-    variants: int = setting(5, "Rewrites m of each sub-sentence.")
-    shards: int = setting(2, "Independent shards of the MLLM stage.")
+    variants: int = setting(5, "Rewrites m of each sub-sentence.", low=1)
+    shards: int = setting(2, "Independent shards of the MLLM stage.", low=1)
     source: str = setting("", "Published augmentation file to import in place of generation.")
 
 
@@ -104,10 +125,10 @@ class RDASettings:
 class THISettings:
     """Test-time human-centered interaction (Algorithm 1)."""
 
-    rounds: int = setting(5, "Rounds K.")
-    lambda_: float = setting(0.8, "Weight of the raw similarity in the re-ranking.", key="lambda")
-    xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).")
-    timing_queries: int = setting(48, "Queries timed one by one for p50 and p95.")
+    rounds: int = setting(5, "Rounds K.", low=1)
+    lambda_: float = setting(0.8, "Weight of the raw similarity in the re-ranking.", key="lambda", low=0, high=1)
+    xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).", low=1)
+    timing_queries: int = setting(48, "Queries timed one by one for p50 and p95.", low=1)
 
 
 @dataclass(frozen=True)
@@ -115,13 +136,13 @@ class PretrainSettings:
     """Pre-training of the embedded models (rule target `pretrained`)."""
 
     seed: int = setting(1000, "Seed of the pre-training identities (disjoint from every benchmark).")
-    threads: int = setting(2, "CPU threads.")
+    threads: int = setting(2, "CPU threads.", low=1)
     clip_identities: int = setting(4000, "Identities seen by SynthCLIP.")
     clip_steps: int = setting(900, "Training steps of SynthCLIP.")
     clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP.")
-    vl_identities: int = setting(8000, "Identities seen by SynthVL.")
-    vl_vision_steps: int = setting(2000, "Steps of the vision tower's attribute stage.")
-    vl_text_steps: int = setting(1000, "Steps of the decoder's text-only stage.")
+    vl_identities: int = setting(7000, "Identities seen by SynthVL.")
+    vl_vision_steps: int = setting(1500, "Steps of the vision tower's attribute stage.")
+    vl_text_steps: int = setting(400, "Steps of the decoder's text-only stage.")
     vl_joint_steps: int = setting(3000, "Steps of the joint stage.")
 
 
@@ -129,15 +150,15 @@ class PretrainSettings:
 class Settings:
     """The whole run."""
 
-    datasets: dict[str, DatasetSettings] = field(
-        default_factory=dict, metadata={"help": "Benchmarks by name."}
-    )
+    datasets: dict[str, DatasetSettings] = field(default_factory=dict, metadata={"help": "Benchmarks by name."})
     methods: tuple[str, ...] = setting(
-        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"), "Rows of results/table.csv."
+        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"),
+        "Rows of results/table.csv.",
+        choices=("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"),
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
     results: str = setting("results", "Folder of all outputs.")
-    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.")
+    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings, metadata={"help": "Retriever."})
     mllm: MLLMSettings = field(default_factory=MLLMSettings, metadata={"help": "MLLM."})
     sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})

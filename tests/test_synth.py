@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from icl.data.synth import dialogue
 from icl.data.synth.attributes import (
-    CITY, in_benchmark, in_pretraining, sample_family, sample_identity, sample_shot, visible,
+    CITY,
+    in_benchmark,
+    in_pretraining,
+    sample_family,
+    sample_identity,
+    sample_shot,
+    visible,
 )  # fmt: skip
 from icl.data.synth.benchmark import draw_contact_sheet, sample_identities, write_benchmark
 from icl.data.synth.captions import BENCHMARK_STYLE, state, write_caption

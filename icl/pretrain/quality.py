@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from icl.data.synth.corpus import Corpus
+from icl.data.synth.corpus import CLIP_CAMERAS, VL_CAMERAS, Corpus, make_corpus
 from icl.data.synth.dialogue import merge, vqa_answers
 from icl.data.synth.reading import read_facts
 from icl.data.synth.words import groups_of
 from icl.mllm import parsing
 from icl.mllm.protocol import Backend, Request
 from icl.pretrain import instructions as ask
+from icl.settings import MLLMSettings, PretrainSettings
+
+HELD_OUT_SEED = 77
+"""Seed of the identities that models are measured on; no training seed derives from it."""
 
 
 def save_photographs(corpus: Corpus, folder: Path) -> list[Path]:
@@ -87,3 +91,35 @@ def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], s
         answers = backend.answer(requests)
         out[f"localise_{name}"] = float(np.mean([a.text == d.answer for a, d in zip(answers, dialogues, strict=True)]))
     return out
+
+
+def measure_synthvl(folder: Path, settings: PretrainSettings, work: Path, identities: int = 150) -> dict[str, float]:
+    """All measures of a SynthVL folder on unseen identities."""
+    from icl.mllm.transformers_backend import TransformersBackend
+
+    corpus = make_corpus(settings.seed + HELD_OUT_SEED, identities, 2, VL_CAMERAS)
+    images = save_photographs(corpus, work / "held-out")
+    backend = TransformersBackend(MLLMSettings(model=str(folder)))
+    return {
+        **measure_vqa(backend, corpus, images),
+        **measure_text(backend, corpus, HELD_OUT_SEED),
+        **measure_localisation(backend, corpus, images, HELD_OUT_SEED),
+    }
+
+
+def measure_synthclip(folder: Path, settings: PretrainSettings, work: Path, identities: int = 200) -> dict[str, float]:
+    """Zero-shot caption-to-photograph retrieval of a SynthCLIP folder among photographs of unseen identities, in percent."""
+    import torch
+    from transformers import AutoTokenizer, CLIPModel
+
+    from icl.metrics import retrieval_metrics
+    from icl.pretrain.synthclip import Crowd, any_aspect
+
+    corpus = make_corpus(settings.seed + HELD_OUT_SEED + 1, identities, 1, CLIP_CAMERAS)
+    model = any_aspect(CLIPModel.from_pretrained(folder).eval())
+    pixels, texts = Crowd(corpus, AutoTokenizer.from_pretrained(folder), HELD_OUT_SEED).batch(identities)
+    with torch.no_grad():
+        image = torch.nn.functional.normalize(model.get_image_features(pixel_values=pixels).pooler_output, dim=-1)
+        text = torch.nn.functional.normalize(model.get_text_features(**texts).pooler_output, dim=-1)
+    found = retrieval_metrics((text @ image.T).numpy(), np.arange(identities), np.arange(identities)).summary()
+    return {f"zero_shot_{name}": found[name] for name in ("rank1", "rank5", "map")}

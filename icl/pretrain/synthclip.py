@@ -107,6 +107,12 @@ def _embed(self, pixel_values: Tensor, **_) -> Tensor:
     return torch.cat([self.class_embedding.expand(b, 1, -1), patches], dim=1) + positions
 
 
+def any_aspect(model: CLIPModel) -> CLIPModel:
+    """Let a CLIP model embed images of any aspect ratio, in place."""
+    model.vision_model.embeddings.forward = types.MethodType(_embed, model.vision_model.embeddings)
+    return model
+
+
 class Crowd:
     """Draws (pixels, token ids) batches: fresh captions at every step, as on the web."""
 
@@ -140,14 +146,13 @@ def contrastive_loss(model: CLIPModel, pixels: Tensor, texts: dict) -> Tensor:
     return (nn.functional.cross_entropy(logits, truth) + nn.functional.cross_entropy(logits.T, truth)) / 2
 
 
-def pretrain_synthclip(settings: PretrainSettings, out: Path) -> None:
-    """Train and write the model folder (safetensors and tokenizer)."""
+def pretrain_synthclip(settings: PretrainSettings, work: Path, out: Path) -> None:
+    """Train and write the model folder (safetensors and tokenizer); `work` is not needed: there is one stage."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed + 1)
     corpus = make_corpus(settings.seed + 1, settings.clip_identities, 3, CLIP_CAMERAS)
     tokenizer = build_tokenizer(corpus, settings.seed)
-    model = build_model(tokenizer)
-    model.vision_model.embeddings.forward = types.MethodType(_embed, model.vision_model.embeddings)
+    model = any_aspect(build_model(tokenizer))
     crowd = Crowd(corpus, tokenizer, settings.seed)
     optimise(
         model.named_parameters(),

@@ -17,7 +17,6 @@ from torch import Tensor
 from icl.data.images import ImageStore
 from icl.data.pairs import images_of, split_of
 from icl.data.reorganize import reorganize
-from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
 from icl.metrics import retrieval_metrics
 from icl.progress import progress

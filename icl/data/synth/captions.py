@@ -6,7 +6,17 @@ import random
 from dataclasses import dataclass
 
 from icl.data.synth.attributes import (
-    ACTIONS, BACKGROUNDS, COLOURS, HAIR_COLOURS, HATS, HELD, LOWERS, PATTERNS, SHOE_COLOURS, SHOES, UPPERS,
+    ACTIONS,
+    BACKGROUNDS,
+    COLOURS,
+    HAIR_COLOURS,
+    HATS,
+    HELD,
+    LOWERS,
+    PATTERNS,
+    SHOE_COLOURS,
+    SHOES,
+    UPPERS,
 )  # fmt: skip
 from icl.data.synth.words import GROUPS, PERSON, PRONOUN, Speaker, join
 

@@ -1,0 +1,85 @@
+"""Model cards and checksums of the shipped models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from icl.errors import InputError
+from icl.settings import PretrainSettings
+
+CHECKSUMS = "SHA256SUMS"
+_TEXT = {
+    "synthclip": (
+        "SynthCLIP",
+        "A small CLIP (transformers `CLIPModel`) that stands where CLIP ViT-B/16 stands at paper scale.",
+        "Rendered photographs of further identities (no appearance of any benchmark) by tidy web-like cameras, with fresh "
+        "sparse and noisy captions at every step. Symmetric InfoNCE with a learned temperature; Muon for the layers' "
+        "matrices, AdamW for the rest; warm-up and cosine. The square positional table is resized bilinearly to 12 x 6.",
+        "A starting point for training a retriever on SynthPEDES. It knows rendered pedestrians only, and never saw a "
+        "photograph of a real person: it is of no use on real images.",
+    ),
+    "synthvl": (
+        "SynthVL",
+        "A small `Qwen2VLForConditionalGeneration` with Qwen2-VL's own image processor and chat format, that stands where "
+        "Qwen2-VL-7B-Instruct stands at paper scale.",
+        "Rendered photographs of further identities (no appearance of any benchmark). Stage 1: the vision tower classifies "
+        "attributes. Stage 2: the decoder learns T_aggr, T_dec and T_rwt. Stage 3: T_vqa, T_loc and the text tasks "
+        "together; T_loc pairs are a photograph's own caption or one of a photograph drawn at random, never a look-alike; "
+        "true captions are also learned as text. Several dialogues share one image in a packed sequence.",
+        "Answers the project's prompts on SynthPEDES. It knows rendered pedestrians and a few hundred words; anything else "
+        "gets a wrong answer in the right form.",
+    ),
+}
+
+
+def write_card(
+    name: str, settings: PretrainSettings, folder: Path, quality: dict[str, float], seconds: float | None
+) -> None:
+    """Write README.md (data, recipe, time, measured quality), quality.json and checksums into a model folder."""
+    title, what, recipe, use = _TEXT[name]
+    prefix = {"synthclip": "clip_", "synthvl": "vl_"}[name]
+    numbers = {key: value for key, value in asdict(settings).items() if key.startswith(prefix) or key == "seed"}
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
+    lines = [f"# {title}", "", what, "", "## Data and recipe", "", recipe, "", "| setting | value |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in numbers.items()]
+    spent = (
+        f" Training took {seconds / 60:.0f} minutes on this project's two-core reference machine." if seconds else ""
+    )
+    lines += [
+        "",
+        f"Weights: {size:.1f} MB (safetensors, float32).{spent} Retrain: `snakemake --cores all pretrained`.",
+        "",
+    ]
+    lines += ["## Quality on unseen identities", "", "| measure | value |", "|---|---|"]
+    lines += [f"| {key} | {value:.3f} |" for key, value in quality.items()]
+    lines += ["", "## Use and limits", "", use, "", "License: Apache-2.0, as the project.", ""]
+    (folder / "README.md").write_text("\n".join(lines))
+    (folder / "quality.json").write_text(json.dumps(quality, indent=1) + "\n")
+    write_checksums(folder)
+
+
+def write_checksums(folder: Path) -> None:
+    """sha256 of every weights file, in sha256sum's format."""
+    digests = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.safetensors"))
+    }
+    (folder / CHECKSUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
+
+
+def verify_checksums(folder: Path) -> None:
+    """Compare a model folder's weights with its checksums.
+
+    Raises:
+        InputError: a file differs or is missing; names it.
+    """
+    for line in (folder / CHECKSUMS).read_text().splitlines():
+        digest, name = line.split()
+        path = folder / name
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
+        if found != digest:
+            raise InputError(
+                str(path), f"sha256 {found[:12]}...", f"{digest[:12]}...", "Restore it: git checkout models."
+            )
