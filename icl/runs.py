@@ -26,7 +26,6 @@ STAGE_VERSIONS = {
     "judge": 1,
     "augment": 1,
     "thi": 1,
-    "timing": 1,
     "report": 1,
     "pretrain": 1,
 }

@@ -158,6 +158,7 @@ class Settings:
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
     results: str = setting("results", "Folder of all outputs.")
+    threads: int = setting(2, "CPU cores of one training or timed job.", low=1)
     bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings, metadata={"help": "Retriever."})
     mllm: MLLMSettings = field(default_factory=MLLMSettings, metadata={"help": "MLLM."})

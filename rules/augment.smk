@@ -21,7 +21,7 @@ rule augment_shard:
     params:
         mllm=runs.mllm_part(settings),
         variants=settings.rda.variants,
-        answers=lambda w: f"{R}/answers",
+        answers=lambda w: f"{R}/answers/augment-{w.dataset}",
         root=lambda w: runs.image_root(settings, w.dataset),
         version=runs.STAGE_VERSIONS["augment"],
     script:

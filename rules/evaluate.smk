@@ -46,7 +46,7 @@ rule select_xi:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),
         xi=lambda w: settings.datasets[w.dataset].xi,
-        answers=lambda w: f"{R}/answers",
+        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-val",
         root=lambda w: runs.image_root(settings, w.dataset),
         version=runs.STAGE_VERSIONS["thi"],
     script:
@@ -64,13 +64,14 @@ rule thi:
     output:
         record=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
         metrics=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
+        timing=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
     log:
         f"{R}/logs/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
     benchmark:
         f"{R}/benchmarks_time/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: 1
+    threads: settings.threads
     resources:
         mem_mb=6000,
         runtime=720,
@@ -79,39 +80,9 @@ rule thi:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),
         bootstrap=settings.bootstrap,
-        answers=lambda w: f"{R}/answers",
+        timing_queries=settings.thi.timing_queries,
+        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: runs.image_root(settings, w.dataset),
         version=runs.STAGE_VERSIONS["thi"],
     script:
         "../workflow_scripts/thi.py"
-
-
-rule time_thi:
-    input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
-        adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
-        xi=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
-        record=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
-        weights=runs.local_weights(settings.mllm.model),
-    output:
-        f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
-    log:
-        f"{R}/logs/time_thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
-    benchmark:
-        f"{R}/benchmarks_time/time_thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
-    conda:
-        "../config/environment.yaml"
-    threads: workflow.cores
-    resources:
-        mem_mb=6000,
-        runtime=720,
-        gpu=0,
-    params:
-        settings=to_mapping(settings.thi),
-        mllm=runs.mllm_part(settings),
-        root=lambda w: runs.image_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["timing"],
-    script:
-        "../workflow_scripts/time_thi.py"

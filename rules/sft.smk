@@ -69,7 +69,7 @@ rule finetune_lora:
         f"{R}/benchmarks_time/finetune_lora/seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: 2
+    threads: settings.threads
     resources:
         mem_mb=6000,
         runtime=1440,

@@ -10,7 +10,8 @@ def open_split(snakemake, split):
     from icl.data.pairs import images_of, read_pairs, split_of
     from icl.mllm.registry import open_backend
     from icl.retriever.checkpoints import load_retriever
-    from icl.retriever.embeddings import Embeddings, encode_texts
+    from icl.retriever.embeddings import encode_texts
+    from icl.retriever.vectors import Embeddings
     from icl.settings import MLLMSettings, THISettings
 
     rows, root = split_of(read_pairs(Path(snakemake.input.pairs)), split), Path(snakemake.params.root)
@@ -35,9 +36,17 @@ def open_split(snakemake, split):
     )
 
 
+def interact(s, rows, backend, xi):
+    """THI on a slice of the split's queries; no image's visual tokens are kept from an earlier call."""
+    from icl.thi import run_thi
+
+    s.backend.forget_images()
+    similarity, captions = s.similarity[rows], s.captions[rows]
+    return run_thi(similarity, captions, s.images, s.similarity_of, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
+
+
 def stored(backend, snakemake):
     """The back-end with its answers kept, so that an interrupted run asks only what is missing."""
     from icl.mllm.store import AnswerStore, CachedBackend
 
-    writer = "-".join(["thi", *map(str, snakemake.wildcards)])
-    return CachedBackend(backend, AnswerStore(Path(snakemake.params.answers), writer))
+    return CachedBackend(backend, AnswerStore(Path(snakemake.params.answers), snakemake.rule))

@@ -7,7 +7,7 @@ from _glue import job
 with job(snakemake):
     from icl.provenance import write_json
     from icl.report.measure import measure
-    from icl.retriever.embeddings import Embeddings
+    from icl.retriever.vectors import Embeddings
 
     found = Embeddings.load(Path(snakemake.input.embeddings) / "test.npz")
     measures = measure(found.similarity(), found.text_pids, found.image_pids, snakemake.params.bootstrap)
