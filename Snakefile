@@ -25,7 +25,7 @@ try:
     settings = load_settings(config)
 except InputError as error:
     raise WorkflowError(str(error))
-validate(config, "config/schema.yaml", set_default=False)
+validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
 lift_stale_lock(workflow)
 R = settings.results

@@ -15,6 +15,7 @@ from icl.errors import InputError
 from icl.settings import Settings
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NAMES = {str: "text", int: "a whole number", float: "a number", type(None): "null"}
 #: Layouts whose release has no validation split (shared facts of the four benchmarks).
@@ -113,6 +114,8 @@ def _build_named(value, cls: type, path: str) -> dict:
 
 
 def _scalar(value, hint: type, path: str):
+    if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)  # Snakemake's --config gives the items of a list as text
     if hint is float:
         if isinstance(value, str) and _NUMBER.fullmatch(value):
             return float(value)  # YAML 1.1 reads 1e-4 as text

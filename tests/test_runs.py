@@ -1,0 +1,57 @@
+"""What a configuration asks for, and which settings each stage depends on."""
+
+import dataclasses
+
+from icl import runs
+from icl.config import load_settings
+
+GENERATED = {"generator": "synth", "train_identities": 4, "val_identities": 2, "test_identities": 2}
+FINE = {"root": "data/u", "layout": "ufine6926", "text_length": 168, "xi": 0.5}
+
+
+def settings(**changes):
+    return load_settings({"datasets": {"a": GENERATED, "u": FINE}, **changes})
+
+
+def test_each_line_of_the_table_once_and_shared_work_once():
+    s = settings(seeds=[1, 2])
+    assert len(runs.rows(s)) == 2 * 5 * 2
+    assert len(runs.metric_files(s)) == 2 * 2 * 2
+    assert len(runs.interaction_folders(s)) == 2 * 3 * 2
+    assert runs.judge_files(s) == ["lora/seed1/evaluation.json", "lora/seed2/evaluation.json"]
+
+
+def test_nothing_of_lora_without_a_row_that_needs_it():
+    assert runs.judge_files(settings(methods=["RDE", "ICL+THI (no LoRA)"])) == []
+    assert runs.adapter_file(settings(), "base", "1") == []
+
+
+def test_a_benchmark_without_val_takes_its_last_epoch_and_its_own_text_length():
+    part = runs.retriever_part(settings(), "u", "rda")
+    assert (part["selection"], part["text_length"]) == ("last", 168)
+    assert runs.splits(settings(), "u", "rde") == ["train", "test"]
+    assert runs.splits(settings(), "a", "rda") == ["val", "test"]
+
+
+def test_a_stage_depends_only_on_its_own_settings():
+    s = settings()
+    other = dataclasses.replace(
+        s,
+        thi=dataclasses.replace(s.thi, lambda_=0.5, timing_queries=3),
+        sft=dataclasses.replace(s.sft, lr=0.1),
+        retriever=dataclasses.replace(s.retriever, rda_gamma_floor=0.3),
+    )
+    assert runs.retriever_part(s, "a", "rde") == runs.retriever_part(other, "a", "rde")
+    assert runs.retriever_part(s, "a", "rda") != runs.retriever_part(other, "a", "rda")
+    assert runs.benchmark_part(s, "a") == runs.benchmark_part(other, "a")
+    assert runs.mllm_part(s) == runs.mllm_part(other)
+    assert runs.lora_part(s) != runs.lora_part(other)
+    assert "timing_queries" not in runs.interaction_part(s)
+
+
+def test_image_folders_agree_with_the_readers():
+    from icl.data.readers import LAYOUTS, image_root
+
+    for layout in LAYOUTS:
+        s = load_settings({"datasets": {"x": {"root": "r", "layout": layout, "xi": 0.5}}})
+        assert runs.image_root(s, "x") == str(image_root(layout, "r"))

@@ -1,0 +1,127 @@
+"""The workflow as its users call it: what would run, what is refused, and the smoke configuration end to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+HOUSE = Path(__file__).resolve().parents[1]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    """Snakemake on this Snakefile, in a working directory of its own that sees the shipped models."""
+    if not (folder / "models").exists():
+        (folder / "models").symlink_to(HOUSE / "models")
+        (folder / "config").symlink_to(HOUSE / "config")
+    start = [sys.executable, "-m", "snakemake", "--snakefile", str(HOUSE / "Snakefile"), "--directory", str(folder)]
+    return [*start, "--cores", "2", *words]
+
+
+def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=900)
+
+
+SMOKE = ("--configfile", str(HOUSE / "config" / "smoke.yaml"))
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """The job table that Snakemake prints."""
+    text = done.stdout + done.stderr
+    if "Job stats:" not in text:
+        return {}
+    block = text.split("Job stats:")[1].split("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", block, re.M) if name != "total"}
+
+
+def test_the_default_run_is_the_embedded_benchmark(tmp_path):
+    found = jobs(snakemake(tmp_path, "-n", "results/table.csv"))
+    assert found["train_retriever"] == 2 and found["thi"] == 3 and found["finetune_lora"] == 1
+
+
+def test_seeds_are_a_dimension(tmp_path):
+    found = jobs(snakemake(tmp_path, "-n", "results/table.csv", "--config", "seeds=[1,2,3]"))
+    assert found["train_retriever"] == 6 and found["thi"] == 9
+    assert found["augment_shard"] == 2  # the MLLM's augmentation does not depend on the seed
+
+
+def test_a_given_configuration_is_not_merged_over_the_default(tmp_path):
+    done = snakemake(tmp_path, "-n", "all", *SMOKE)
+    assert jobs(done)["benchmark"] == 1 and "synthpedes" not in done.stdout + done.stderr
+
+
+def test_a_wrong_key_stops_before_any_job(tmp_path):
+    done = snakemake(tmp_path, "all", "--config", "retriever={epoch: 3}")
+    assert done.returncode != 0 and not (tmp_path / "results").exists()
+    assert "Did you mean 'epochs'?" in done.stderr and "retriever.epoch" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_benchmark_stops_with_the_file_that_is_expected(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("datasets: {mine: {root: nowhere, layout: rstpreid}}\n")
+    done = snakemake(tmp_path, "results/pairs/mine.parquet", "--configfile", str(config))
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "ERROR in rule pairs: nowhere: found no annotation file; expected data_captions.json" in done.stderr
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The smoke run, killed once on its way and started again with the same command."""
+    folder = tmp_path_factory.mktemp("smoke")
+    call = command(folder, "all", *SMOKE)
+    first = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = folder / "results/smoke/logs/train_retriever/tinypedes-rde-seed1.log"
+    while first.poll() is None and not (log.exists() and "epoch" in log.read_text()):
+        time.sleep(0.2)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    done = subprocess.run(call, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.slow
+def test_smoke_run_ends_in_the_tables(smoke):
+    results = smoke / "results/smoke"
+    table, times = pd.read_csv(results / "table.csv"), pd.read_csv(results / "timing.csv")
+    assert table.method.tolist() == ["RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"]
+    assert table.queries.eq(64).all() and table.gallery.eq(32).all()
+    assert table.rank1.between(table.rank1_low, table.rank1_high).all()
+    assert times.seconds_per_query.gt(0).all() and times.p95_seconds.ge(times.p50_seconds).all()
+    assert set(json.loads((results / "provenance.json").read_text())) >= {"config", "code", "packages", "machine"}
+    assert set(pd.read_csv(results / "judge.csv").judge) == {"base", "lora"}
+    assert (results / "figures/contact_sheet.png").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_nothing_is_done_twice(smoke):
+    done = snakemake(smoke, "all", *SMOKE)
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_rerun_takes_what_depends_on_it_and_nothing_else(smoke):
+    found = jobs(snakemake(smoke, "-n", "-R", "finetune_lora", "--", "all", *SMOKE))
+    assert found == {"finetune_lora": 1, "evaluate_judge": 1, "select_xi": 2, "thi": 2, "table": 1, "all": 1}
+
+
+@pytest.mark.slow
+def test_a_setting_reruns_the_stages_that_read_it(smoke):
+    found = jobs(snakemake(smoke, "-n", "all", *SMOKE, "--config", "thi={lambda: 0.7}"))
+    assert found == {"select_xi": 3, "thi": 3, "table": 1, "all": 1}
+
+
+@pytest.mark.slow
+def test_a_corrupt_image_stops_with_its_name(smoke):
+    image = smoke / "results/smoke/benchmarks/tinypedes/imgs/val/00025_0.jpg"
+    image.write_bytes(image.read_bytes()[:200])
+    done = snakemake(smoke, "results/smoke/embeddings/tinypedes/rde/seed1", "-R", "embed", *SMOKE)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "val/00025_0.jpg: found a corrupt image" in done.stderr
