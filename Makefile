@@ -10,7 +10,7 @@ STAMP := .venv/installed
 SNAKEFILES := Snakefile rules
 
 table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded benchmark
-	$(BIN)/snakemake --cores $(CORES) all
+	$(BIN)/snakemake --cores $(CORES) results/table.csv
 
 test: lint fast slow  ## everything that CI runs
 

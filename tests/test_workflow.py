@@ -108,7 +108,7 @@ def test_nothing_is_done_twice(smoke):
 
 @pytest.mark.slow
 def test_a_rerun_takes_what_depends_on_it_and_nothing_else(smoke):
-    found = jobs(snakemake(smoke, "-n", "-R", "finetune_lora", "--", "all", *SMOKE))
+    found = jobs(snakemake(smoke, "-n", "all", *SMOKE, "-R", "finetune_lora"))
     assert found == {"finetune_lora": 1, "evaluate_judge": 1, "select_xi": 2, "thi": 2, "table": 1, "all": 1}
 
 
