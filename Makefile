@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table test fast slow lint env clean
+.PHONY: table test fast slow lint env schema clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -37,3 +37,6 @@ slow: $(STAMP)  ## the smoke DAG end to end
 
 clean:  ## remove results, keep the environment
 	rm -rf results .snakemake
+
+schema: $(STAMP)  ## after a change of icl/settings.py
+	$(BIN)/python -m icl.config > config/schema.yaml

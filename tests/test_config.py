@@ -76,3 +76,10 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
 def test_a_part_of_the_settings_survives_the_way_through_a_rule():
     part = to_mapping(RetrieverSettings(epochs=3))
     assert typed(RetrieverSettings, part) == RetrieverSettings(epochs=3)
+
+
+def test_the_conda_environment_is_the_lock():
+    lock = (CONFIG.parent / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lock if line and not line.startswith("#")]
+    environment = yaml.safe_load((CONFIG / "environment.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == pins
