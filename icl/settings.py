@@ -138,7 +138,7 @@ class PretrainSettings:
     seed: int = setting(1000, "Seed of the pre-training identities (disjoint from every benchmark).")
     threads: int = setting(2, "CPU threads.", low=1)
     clip_identities: int = setting(4000, "Identities seen by SynthCLIP.")
-    clip_steps: int = setting(900, "Training steps of SynthCLIP.")
+    clip_steps: int = setting(800, "Training steps of SynthCLIP in one cycle.")
     clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP.")
     vl_identities: int = setting(7000, "Identities seen by SynthVL.")
     vl_vision_steps: int = setting(1500, "Steps of the vision tower's attribute stage.")

@@ -9,7 +9,7 @@ from icl.data.synth.corpus import VL_CAMERAS, make_corpus
 from icl.mllm.qwen2vl import mrope_positions
 from icl.pretrain import instructions as ask
 from icl.pretrain import synthvl
-from icl.pretrain.packing import pack
+from icl.pretrain.packing import block_states
 from icl.pretrain.vision import Eye, patchify
 
 
@@ -29,32 +29,46 @@ def test_patchify_equals_the_stock_image_processor(parts):
     assert torch.allclose(rows, stock["pixel_values"], atol=1e-5)
 
 
-def test_a_packed_block_gives_the_stock_model_s_logits(parts):
+def test_a_block_behind_a_shared_prefix_gives_the_stock_model_s_states(parts):
     corpus, tokenizer, model, processor = parts
     encoder, rng = ask.Encoder(tokenizer), random.Random(0)
-    seen = corpus.seen[0]
-    dialogues = [ask.localise(seen, None, rng), ask.describe_image(seen), ask.localise(seen, corpus.seen[5], rng)]
-    prefix = encoder.image_prefix(18)
-    blocks = encoder.blocks(dialogues)
-    packed = pack(prefix, mrope_positions(encoder.before, (6, 3), 1), [blocks], tokenizer.pad_token_id)
-    images = torch.from_numpy(corpus.images[:1])
+    samples = []
+    for n in range(2):
+        seen = corpus.seen[n]
+        dialogues = [ask.localise(seen, None, rng), ask.describe_image(seen), ask.localise(seen, corpus.seen[5], rng)]
+        samples.append((dialogues, encoder.blocks(dialogues)))
+    dialogue_of = {id(block): d for dialogues, blocks in samples for d, block in zip(dialogues, blocks, strict=True)}
+    images = torch.from_numpy(corpus.images[:2])
+    prefix_ids = encoder.image_prefix(18)
     with torch.no_grad():
         visual = Eye(model.model.visual, processor.image_processor)(images)
-        embeds = model.model.language_model.embed_tokens(packed.ids)
-        embeds[:, encoder.before : encoder.before + 18] = visual
-        hidden = model.model.language_model(
-            inputs_embeds=embeds, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
-        ).last_hidden_state
-        at = len(prefix)
-        for dialogue, block in zip(dialogues, blocks, strict=True):
-            messages = [
-                {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": dialogue.text}]},
-                {"role": "assistant", "content": dialogue.answer},
-            ]
-            text = processor.apply_chat_template(messages, tokenize=False).removesuffix("\n")
-            inputs = processor(text=[text], images=[images[0].permute(2, 0, 1)], return_tensors="pt")
-            assert inputs["input_ids"][0].tolist() == prefix + block.ids
-            stock = model.model(**inputs).last_hidden_state[0]
-            mine = torch.cat([hidden[0, : len(prefix)], hidden[0, at : at + len(block.ids)]])
-            assert torch.allclose(stock, mine, atol=1e-4)
-            at += len(block.ids)
+        prefix = model.model.language_model.embed_tokens(torch.tensor([prefix_ids, prefix_ids]))
+        prefix[:, encoder.before : encoder.before + 18] = visual
+        positions = mrope_positions(encoder.before, (6, 3), 1)
+        checked = 0
+        for group, out in block_states(model, prefix, positions, [blocks for _, blocks in samples], size=4):
+            for row, (n, block) in enumerate(group):
+                dialogue = dialogue_of[id(block)]
+                messages = [
+                    {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": dialogue.text}]},
+                    {"role": "assistant", "content": dialogue.answer},
+                ]
+                text = processor.apply_chat_template(messages, tokenize=False).removesuffix("\n")
+                inputs = processor(text=[text], images=[images[n].permute(2, 0, 1)], return_tensors="pt")
+                assert inputs["input_ids"][0].tolist() == prefix_ids + block.ids
+                stock = model.model(**inputs).last_hidden_state[0, len(prefix_ids) :]
+                assert torch.allclose(stock, out.last_hidden_state[row, : len(block.ids)], atol=1e-4)
+                checked += 1
+    assert checked == 6
+
+
+def test_marks_stand_at_the_ends_of_phrases_and_tell_what_contradicts(parts):
+    corpus, tokenizer, _, _ = parts
+    encoder, rng = ask.Encoder(tokenizer), random.Random(1)
+    seen, other = corpus.seen[0], corpus.seen[5]
+    for _ in range(30):
+        dialogue = ask.localise(seen, other, rng)
+        block = encoder.blocks([dialogue])[0]
+        assert (dialogue.answer == "No") == any(label for _, label in block.marks)
+        for (end, _), (place, _) in zip(dialogue.marks, block.marks, strict=True):
+            assert tokenizer.decode(block.ids[: place + 1]) == dialogue.text[:end]

@@ -7,9 +7,10 @@ No look-alikes are sought out; telling those apart is what LoRA is for.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from dataclasses import dataclass
 
-from icl.data.synth.captions import CaptionStyle, state, write_caption
+from icl.data.synth.captions import CaptionStyle, state, write_caption, write_caption_with_spans
 from icl.data.synth.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
 from icl.data.synth.words import GROUPS, canonical_sentence, groups_of
 from icl.mllm import parsing, prompts
@@ -25,12 +26,14 @@ class Dialogue:
     Attributes:
         caption: a true caption inside the text, if any.
         focus: weight of the answer's first token (T_loc's whole verdict is one token).
+        marks: (end of a phrase in the text, 1 if it contradicts the image else 0).
     """
 
     text: str
     answer: str
     caption: str = ""
     focus: float = 1.0
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 def any_style(rng: random.Random, wrong: float = 0.0) -> CaptionStyle:
@@ -52,9 +55,17 @@ def some_caption(seen: dict[str, str], rng: random.Random, wrong: float = 0.0) -
 
 def localise(seen: dict[str, str], other: dict[str, str] | None, rng: random.Random) -> Dialogue:
     """T_loc with a caption of this photograph, or of `other`'s (answered Yes where it happens to be true here)."""
-    said, caption = some_caption(other or seen, rng)
-    true = all(seen[key] == value for key, value in said.items())
-    return Dialogue(prompts.localise_text(caption), "Yes" if true else "No", caption if true else "", focus=4.0)
+    said: dict[str, str] = {}
+    while len(groups_of(said)) < 2:
+        style = any_style(rng)
+        said = state(other or seen, style, rng)
+    caption, ends = write_caption_with_spans(said, rng, style.richness)
+    wrong = {key for key, value in said.items() if seen[key] != value}
+    text = prompts.localise_text(caption)
+    start = text.index(caption)
+    marks = tuple((start + end, int(any(key in wrong for key in GROUPS[group]))) for group, end in ends.items())
+    answer = "No" if wrong else "Yes"
+    return Dialogue(text, answer, "" if wrong else caption, focus=4.0, marks=marks)
 
 
 def describe_image(seen: dict[str, str]) -> Dialogue:
@@ -122,12 +133,15 @@ class Encoder:
 
     def blocks(self, dialogues: list[Dialogue], caption_weight: float = 0.0) -> list[Block]:
         """Blocks in which the answer is learned, and a true caption with `caption_weight`."""
-        users = self.tokenizer([d.text for d in dialogues])["input_ids"]
+        users = self.tokenizer([d.text for d in dialogues], return_offsets_mapping=True)
         answers = self.tokenizer([f"<|im_end|>\n<|im_start|>assistant\n{d.answer}<|im_end|>" for d in dialogues])
         head = len(self.tokenizer("<|im_end|>\n<|im_start|>assistant\n")["input_ids"])
         out = []
-        for dialogue, user, answer in zip(dialogues, users, answers["input_ids"], strict=True):
+        rows = zip(dialogues, users["input_ids"], users["offset_mapping"], answers["input_ids"], strict=True)
+        for dialogue, user, offsets, answer in rows:
             learn = caption_weight if dialogue.caption else 0.0
             weights = [learn] * len(user) + [0.0] * head + [dialogue.focus] + [1.0] * (len(answer) - head - 1)
-            out.append(Block(user + answer, weights))
+            ends = [end for _, end in offsets]
+            marks = tuple((bisect_left(ends, end), label) for end, label in dialogue.marks)
+            out.append(Block(user + answer, weights, marks))
         return out

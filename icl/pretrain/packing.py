@@ -1,8 +1,7 @@
-"""Several dialogues about one image in one sequence.
+"""Many dialogues about one image for the price of one image.
 
-All blocks share the prefix (system turn, start of the user's turn, visual tokens) and cannot see each other: block-diagonal
-attention and positions that restart after the prefix make each block the very sequence that inference will run, at a
-fraction of the cost.
+The prefix (system turn, start of the user's turn, visual tokens) runs once an image; its keys and values are shared by all
+dialogues about that image, which run behind it in batches of similar length. Each is the very sequence that inference runs.
 """
 
 from __future__ import annotations
@@ -11,72 +10,99 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 
 @dataclass(frozen=True)
 class Block:
-    """One dialogue after the shared prefix: token ids, and the weight of predicting each of them (0: not learned)."""
+    """One dialogue after the shared prefix.
+
+    Attributes:
+        ids: token ids. weights: weight of predicting each of them (0: not learned).
+        marks: (place, 1 if the phrase that ends there contradicts the image else 0), for grounding.
+    """
 
     ids: list[int]
     weights: list[float]
+    marks: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass
-class Packed:
-    """Attributes:
-    ids: (B, L) token ids, image places filled with the image token.
-    positions: (3, B, L) M-RoPE positions.
-    mask: (B, 1, L, L) additive attention mask.
-    weights: (B, L) weight of predicting the token at each place.
-    """
+class Grounding(nn.Module):
+    """A probe that reads from a middle layer whether a phrase contradicts the image; used in pre-training only."""
 
-    ids: Tensor
-    positions: Tensor
-    mask: Tensor
-    weights: Tensor
+    def __init__(self, width: int, layer: int) -> None:
+        super().__init__()
+        self.layer, self.norm, self.head = layer, nn.LayerNorm(width), nn.Linear(width, 2)
+
+    def forward(self, hidden_states: tuple[Tensor, ...]) -> Tensor:
+        return self.head(self.norm(hidden_states[self.layer]))
 
 
-def pack(prefix: list[int], positions: Tensor, samples: list[list[Block]], pad: int) -> Packed:
-    """Pack each sample's blocks behind the shared prefix.
+def _share(cache: DynamicCache, owners: Tensor) -> DynamicCache:
+    """A cache whose rows are those of `cache` at `owners`."""
+    shared = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        shared.update(layer.keys[owners], layer.values[owners], number)
+    return shared
+
+
+def _padded(rows: list[list], fill) -> Tensor:
+    length = max(map(len, rows))
+    return torch.tensor([row + [fill] * (length - len(row)) for row in rows])
+
+
+def _groups(samples: list[list[Block]], size: int) -> list[list[tuple[int, Block]]]:
+    """(image number, block) pairs sorted by length, in groups of about `size`."""
+    flat = [(n, block) for n, blocks in enumerate(samples) for block in blocks]
+    flat.sort(key=lambda item: len(item[1].ids))
+    return [flat[k : k + size] for k in range(0, len(flat), size)]
+
+
+def block_states(model: nn.Module, prefix: Tensor, positions: Tensor, samples: list[list[Block]], size: int = 96):
+    """Run all blocks of a batch behind their shared prefixes.
 
     Args:
-        prefix: ids of the shared prefix. positions: (3, len(prefix)) its positions.
-        samples: blocks of each sequence of the batch. pad: padding id.
+        prefix: (B, n, C) embedded prefixes, or (1, n, C) where all samples share one. positions: (3, n).
+        samples: the blocks of each image. size: blocks in one batch.
+
+    Yields:
+        (group of (image number, block), output of the language model with hidden states), group after group.
     """
-    start, n = int(positions.max()) + 1, len(prefix)
-    length = n + max(sum(len(b.ids) for b in blocks) for blocks in samples)
-    ids = torch.full((len(samples), length), pad)
-    ids[:, :n] = torch.tensor(prefix)
-    where = torch.zeros(3, len(samples), length, dtype=torch.long)
-    where[:, :, :n] = positions.unsqueeze(1)
-    owner = torch.full((len(samples), length), -1)  # -1 padding, 0 prefix, k block k
-    owner[:, :n] = 0
-    weights = torch.zeros(len(samples), length)
-    for row, blocks in enumerate(samples):
-        at = n
-        for k, block in enumerate(blocks, 1):
-            end = at + len(block.ids)
-            ids[row, at:end] = torch.tensor(block.ids)
-            where[:, row, at:end] = torch.arange(len(block.ids)) + start
-            owner[row, at:end] = k
-            weights[row, at + 1 : end] = torch.tensor(block.weights[1:])  # a block's first token has no predecessor
-            at = end
-    same = owner.unsqueeze(2) == owner.unsqueeze(1)
-    allowed = (same | (owner == 0).unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()
-    mask = torch.zeros(allowed.shape).masked_fill_(~allowed, torch.finfo(torch.float32).min)
-    return Packed(ids, where, mask.unsqueeze(1), weights)
+    decoder, cache, start = model.model.language_model, DynamicCache(), int(positions.max()) + 1
+    where = positions.unsqueeze(1).expand(3, len(prefix), -1)
+    decoder(inputs_embeds=prefix, position_ids=where, past_key_values=cache, use_cache=True)
+    for group in _groups(samples, size):
+        ids = _padded([block.ids for _, block in group], 0)
+        owners = torch.tensor([n if len(prefix) > 1 else 0 for n, _ in group])
+        place = (torch.arange(ids.shape[1]) + start).expand(3, len(group), -1)
+        yield (
+            group,
+            decoder(
+                inputs_embeds=decoder.embed_tokens(ids),
+                position_ids=place,
+                past_key_values=_share(cache, owners),
+                use_cache=True,
+                output_hidden_states=True,
+            ),
+        )
 
 
-def language_loss(model: nn.Module, packed: Packed, visual: Tensor | None, before: int) -> Tensor:
-    """Weighted cross-entropy of the learned tokens; `visual` (B, n, hidden) stands from place `before` on."""
-    embeds = model.model.language_model.embed_tokens(packed.ids)
-    if visual is not None:
-        embeds = torch.cat([embeds[:, :before], visual, embeds[:, before + visual.shape[1] :]], dim=1)
-    hidden = model.model.language_model(
-        inputs_embeds=embeds, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
-    ).last_hidden_state
-    learned = packed.weights[:, 1:] > 0
-    logits = model.lm_head(hidden[:, :-1][learned])
-    losses = nn.functional.cross_entropy(logits, packed.ids[:, 1:][learned], reduction="none")
-    weights = packed.weights[:, 1:][learned]
-    return (losses * weights).sum() / weights.sum()
+def language_loss(
+    model: nn.Module, prefix: Tensor, positions: Tensor, samples: list[list[Block]], probe: Grounding | None = None
+) -> Tensor:
+    """Weighted cross-entropy of the learned tokens, plus that of the grounding marks (weight 1)."""
+    total, weight, marks = 0.0, 0.0, []
+    for group, out in block_states(model, prefix, positions, samples):
+        ids = _padded([block.ids for _, block in group], 0)
+        weights = _padded([block.weights for _, block in group], 0.0)
+        learned = weights[:, 1:] > 0
+        logits = model.lm_head(out.last_hidden_state[:, :-1][learned])
+        losses = nn.functional.cross_entropy(logits, ids[:, 1:][learned], reduction="none")
+        total, weight = total + (losses * weights[:, 1:][learned]).sum(), weight + weights[:, 1:][learned].sum()
+        spots = [(row, place, label) for row, (_, block) in enumerate(group) for place, label in block.marks]
+        if probe is not None and spots:
+            rows, places, labels = (torch.tensor(column) for column in zip(*spots, strict=True))
+            verdicts = probe(tuple(out.hidden_states))[rows, places]
+            marks.append(nn.functional.cross_entropy(verdicts, labels, reduction="none"))
+    loss = total / weight
+    return loss + torch.cat(marks).mean() if marks else loss

@@ -43,7 +43,7 @@ def optimise(
     lr: float,
     label: str,
     slow: Iterable[nn.Parameter] = (),
-    every: int = 50,
+    every: int = 25,
 ) -> None:
     """Train with warm-up, cosine and clipped gradients; a progress line every `every` steps.
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor
@@ -24,9 +23,9 @@ from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
 from icl.mllm import prompts
 from icl.mllm.qwen2vl import mrope_positions, speed_up_on_cpu
 from icl.pretrain import instructions as ask
-from icl.pretrain.packing import language_loss, pack
+from icl.pretrain.packing import Grounding, language_loss
 from icl.pretrain.schedule import optimise
-from icl.pretrain.vision import Eye, flipped, train_vision
+from icl.pretrain.vision import Eye, train_vision
 from icl.pretrain.vl_tokenizer import train_tokenizer
 from icl.settings import PretrainSettings
 
@@ -94,30 +93,38 @@ def build_processor(tokenizer) -> Qwen2VLProcessor:
     return Qwen2VLProcessor(image, tokenizer, video, chat_template=tokenizer.chat_template)
 
 
+@torch.no_grad()
+def look_at(eye: Eye, corpus: Corpus) -> Tensor:
+    """Visual tokens (N, n, hidden) of all photographs of a corpus."""
+    parts = [eye(torch.from_numpy(corpus.images[k : k + 256])) for k in range(0, len(corpus.seen), 256)]
+    return torch.cat(parts)
+
+
 @dataclass
 class Batcher:
-    """Draws packed batches from a corpus."""
+    """Draws batches of dialogues from a corpus.
+
+    Attributes:
+        visual: (N, n, hidden) visual tokens of the photographs; empty while only text is drawn.
+        grid: (h, w) of the merged visual tokens.
+    """
 
     corpus: Corpus
     encoder: ask.Encoder
-    eye: Eye
-    pad: int
     rng: random.Random
-    numbers: np.random.Generator
+    visual: Tensor
+    grid: tuple[int, int]
 
-    def text(self, rows: int, each: int = 1) -> tuple:
-        """`rows` sequences, each with `each` dialogues of every text task."""
-        samples = []
-        for _ in range(rows):
-            seen = self.rng.choices(self.corpus.seen, k=each)
-            dialogues = [task(s, self.rng) for s in seen for task in (*ask.TEXT_TASKS, ask.rewrite)]
-            samples.append(self.encoder.blocks(dialogues))
-        prefix = self.encoder.text_prefix
-        return pack(prefix, mrope_positions(len(prefix), None, 0), samples, self.pad), None, 0
+    def text(self, rows: int) -> tuple[None, list[list]]:
+        """`rows` rounds of every text task."""
+        dialogues = []
+        for seen in self.rng.choices(self.corpus.seen, k=rows):
+            dialogues += [task(seen, self.rng) for task in (*ask.TEXT_TASKS, ask.rewrite)]
+        return None, [self.encoder.blocks(dialogues)]
 
-    def image(self, rows: int, pairs: int, vqa_share: float, caption_weight: float) -> tuple:
+    def image(self, rows: int, pairs: int, vqa_share: float, caption_weight: float) -> tuple[Tensor, list[list]]:
         """`rows` photographs: `pairs` Yes and `pairs` random-pair T_loc each, T_vqa for a share of them."""
-        chosen = self.numbers.choice(len(self.corpus.seen), rows, replace=False)
+        chosen = self.rng.sample(range(len(self.corpus.seen)), rows)
         samples = []
         for n in chosen:
             seen = self.corpus.seen[n]
@@ -125,35 +132,44 @@ class Batcher:
             dialogues += [ask.localise(seen, None, self.rng) for _ in range(pairs)]
             dialogues += [ask.localise(seen, self.rng.choice(self.corpus.seen), self.rng) for _ in range(pairs)]
             samples.append(self.encoder.blocks(dialogues, caption_weight))
-        visual = self.eye(flipped(self.corpus.images[chosen], self.numbers))
-        p = self.eye.p
-        grid = (
-            self.corpus.images.shape[1] // p.patch_size // 2,
-            self.corpus.images.shape[2] // p.patch_size // 2,
-        )
-        prefix = self.encoder.image_prefix(grid[0] * grid[1])
-        positions = mrope_positions(self.encoder.before, grid, 1)
-        return pack(prefix, positions, samples, self.pad), visual, self.encoder.before
+        return self.visual[chosen], samples
+
+    def loss(self, model, visual: Tensor | None, samples: list[list], probe: Grounding | None = None) -> Tensor:
+        """Language loss of a drawn batch."""
+        embed = model.model.language_model.embed_tokens
+        if visual is None:
+            ids = torch.tensor([self.encoder.text_prefix])
+            return language_loss(model, embed(ids), mrope_positions(ids.shape[1], None, 0), samples)
+        before = self.encoder.before
+        ids = torch.tensor([self.encoder.image_prefix(visual.shape[1])]).expand(len(visual), -1)
+        prefix = torch.cat([embed(ids[:, :before]), visual, embed(ids[:, before + visual.shape[1] :])], dim=1)
+        return language_loss(model, prefix, mrope_positions(before, self.grid, 1), samples, probe)
 
 
 def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> None:
     """Stage 2: the decoder alone."""
 
     def loss_of(step: int) -> Tensor:
-        return language_loss(model, *batcher.text(rows))
+        return batcher.loss(model, *batcher.text(rows))
 
     optimise(model.model.language_model.named_parameters(), loss_of, steps, lr, "SynthVL text")
 
 
 def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: float) -> None:
-    """Stage 3: every fifth step is text, so that nothing learned in stage 2 is lost."""
+    """Stage 3 on the frozen eye's tokens; every eighth step is text, so that nothing learned in stage 2 is lost.
+
+    The grounding probe makes the middle layers tell, phrase by phrase, what contradicts the photograph; it is dropped
+    afterwards.
+    """
+    probe = Grounding(WIDTH, layer=3)
 
     def loss_of(step: int) -> Tensor:
-        if step % 5 == 4:
-            return language_loss(model, *batcher.text(max(4, rows // 4)))
-        return language_loss(model, *batcher.image(rows, pairs, vqa_share=0.4, caption_weight=0.2))
+        if step % 8 == 7:
+            return batcher.loss(model, *batcher.text(max(4, rows // 3)))
+        return batcher.loss(model, *batcher.image(rows, pairs, vqa_share=0.4, caption_weight=0.2), probe)
 
-    optimise(model.named_parameters(), loss_of, steps, lr, "SynthVL joint", slow=model.model.visual.parameters())
+    parameters = [*model.model.language_model.named_parameters(), *probe.named_parameters()]
+    optimise(parameters, loss_of, steps, lr, "SynthVL joint")
 
 
 def _stage(path: Path, model, train: Callable[[], object]) -> None:
@@ -180,8 +196,8 @@ def pretrain_synthvl(settings: PretrainSettings, work: Path, out: Path) -> None:
     tokenizer = build_tokenizer(corpus, settings.seed)
     model, processor = build_model(tokenizer), build_processor(tokenizer)
     eye = Eye(model.model.visual, processor.image_processor)
-    rng, numbers = random.Random(settings.seed), np.random.default_rng(settings.seed)
-    batcher = Batcher(corpus, ask.Encoder(tokenizer), eye, tokenizer.pad_token_id, rng, numbers)
+    grid = (corpus.images.shape[1] // PATCH // 2, corpus.images.shape[2] // PATCH // 2)
+    batcher = Batcher(corpus, ask.Encoder(tokenizer), random.Random(settings.seed), torch.empty(0), grid)
     steps = settings.vl_vision_steps
     label = "SynthVL vision"
     _stage(

@@ -119,7 +119,17 @@ def _repair(said: dict[str, str]) -> None:
 
 def write_caption(said: dict[str, str], rng: random.Random, richness: float) -> str:
     """Put a statement into words, in one of many sentence plans."""
+    return _write(said, rng, Speaker(rng, richness))
+
+
+def write_caption_with_spans(said: dict[str, str], rng: random.Random, richness: float) -> tuple[str, dict[str, int]]:
+    """A caption, and where in it the phrase about each group ends (in characters)."""
     speak = Speaker(rng, richness)
+    text = _write(said, rng, speak)
+    return text, {group: text.index(phrase) + len(phrase) for group, phrase in speak.spoken if phrase in text}
+
+
+def _write(said: dict[str, str], rng: random.Random, speak: Speaker) -> str:
     gender = said.get("gender", "")
     noun = PERSON[gender][0] if rng.random() > 0.4 else rng.choice(PERSON[gender])
     pronoun, possessive = PRONOUN[gender]
@@ -132,6 +142,8 @@ def write_caption(said: dict[str, str], rng: random.Random, richness: float) -> 
         cut = rng.randint(2, len(clothes))
         clothes, later = clothes[:cut], clothes[cut:]
     subject = f"{rng.choice(('A', 'A', 'The', 'This'))} {noun}"
+    if gender:
+        speak.note("gender", subject)
     hair_first = "hair" in have and rng.random() < 0.5
     if hair_first:
         subject += f" with {speak.worn('hair', said)}"
@@ -145,7 +157,7 @@ def write_caption(said: dict[str, str], rng: random.Random, richness: float) -> 
         )
     sentences += _carrying(said, have, pronoun, rng, speak)
     if "background" in have:
-        place = speak.say(said["background"])
+        place = speak.note("background", speak.say(said["background"]))
         sentences.append(
             rng.choice((f"The background is a {place}.", f"There is a {place} behind.", f"It is at a {place}."))
         )
@@ -158,7 +170,7 @@ def write_caption(said: dict[str, str], rng: random.Random, richness: float) -> 
 
 
 def _opening(subject, worn, said, have, rng, speak) -> str:
-    doing = speak.say(said["action"]) if "action" in have else ""
+    doing = speak.note("action", speak.say(said["action"])) if "action" in have else ""
     if worn and doing:
         return rng.choice(
             (
@@ -181,9 +193,10 @@ def _opening(subject, worn, said, have, rng, speak) -> str:
 def _hair(said, pronoun, possessive, rng, speak) -> str:
     style, colour = said.get("hair_style", ""), said.get("hair_colour", "")
     if style == "bald":
-        return f"{pronoun} is bald."
+        return f"{pronoun} is {speak.note('hair', 'bald')}."
     if style != "ponytail" and rng.random() < 0.35:
-        return f"{possessive} hair is {' and '.join(filter(None, (speak.say(colour), style)))}."
+        look = " and ".join(filter(None, (speak.say(colour), style)))
+        return f"{possessive} {speak.note('hair', f'hair is {look}')}."
     return f"{pronoun} has {speak.worn('hair', said)}."
 
 

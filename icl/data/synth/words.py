@@ -105,6 +105,12 @@ class Speaker:
 
     def __init__(self, rng: random.Random | None = None, richness: float = 0.0) -> None:
         self.rng, self.richness = rng, richness
+        self.spoken: list[tuple[str, str]] = []  # (group, phrase) in the order of speaking
+
+    def note(self, group: str, phrase: str) -> str:
+        """Remember that a phrase speaks of a group."""
+        self.spoken.append((group, phrase))
+        return phrase
 
     def say(self, word: str) -> str:
         if self.rng and word in SYNONYMS and self.rng.random() < self.richness:
@@ -154,6 +160,9 @@ class Speaker:
 
     def worn(self, group: str, s: dict) -> str:
         """Noun phrase of one thing worn or carried."""
+        return self.note(group, self._worn(group, s))
+
+    def _worn(self, group: str, s: dict) -> str:
         if group in ("hair", "upper", "lower"):
             return getattr(self, group)(s)
         if group == "shoes":
