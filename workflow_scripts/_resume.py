@@ -1,5 +1,6 @@
 """Let the same command resume after a kill: the lock of a dead run is lifted (profiles/default does the rest)."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -33,3 +34,14 @@ def _alive(host: str, pid: str) -> bool:
         return b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def drop_foreign_state(snakemake, folder: Path) -> None:
+    """Remove a killed job's training state where it had other settings or inputs: only the same job may resume."""
+    inputs = [(str(path), os.stat(path).st_mtime_ns) for path in snakemake.input]
+    mine = hashlib.sha256(repr((sorted(snakemake.params.items()), inputs)).encode()).hexdigest()
+    mark = folder / "state.sha256"
+    if (folder / "state.pt").exists() and (not mark.exists() or mark.read_text() != mine):
+        (folder / "state.pt").unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(mine)

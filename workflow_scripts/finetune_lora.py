@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from _glue import job
+from _resume import drop_foreign_state
 
 with job(snakemake):
     from icl.config import typed
@@ -10,11 +11,13 @@ with job(snakemake):
     from icl.mllm.sft import read_records
     from icl.settings import MLLMSettings, SFTSettings
 
+    out = Path(snakemake.output.weights).parent
+    drop_foreign_state(snakemake, out)
     finetune(
         typed(SFTSettings, snakemake.params.settings),
         typed(MLLMSettings, snakemake.params.mllm),
         read_records(Path(snakemake.input.records)),
         Path(),  # the records name images from the working directory
         int(snakemake.wildcards.seed),
-        Path(snakemake.output.weights).parent,
+        out,
     )

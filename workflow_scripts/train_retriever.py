@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from _glue import job
+from _resume import drop_foreign_state
 
 with job(snakemake):
     from icl.config import typed
@@ -10,11 +11,13 @@ with job(snakemake):
     from icl.retriever.training import train_retriever
     from icl.settings import RetrieverSettings
 
+    out = Path(snakemake.output.model).parent
+    drop_foreign_state(snakemake, out)
     train_retriever(
         typed(RetrieverSettings, snakemake.params.settings),
         read_pairs(Path(snakemake.input.pairs)),
         Path(snakemake.params.root),
         int(snakemake.wildcards.seed),
-        Path(snakemake.output.model).parent,
+        out,
         Path(snakemake.input.augmented[0]) if snakemake.input.augmented else None,
     )
