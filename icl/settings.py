@@ -53,14 +53,14 @@ class RetrieverSettings:
     loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(6, "Training epochs (paper: 60).", low=1)
+    epochs: int = setting(5, "Training epochs (paper: 60).", low=1)
     batch_size: int = setting(64, "Pairs in a batch.", low=1)
-    lr: float = setting(1e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
+    lr: float = setting(3e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
     lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
     bias_lr_factor: float = setting(2.0, "Factor on the learning rate of biases.")
     weight_decay: float = setting(4e-5, "Weight decay (none on biases).")
-    adam_eps: float = setting(1e-3, "Epsilon of Adam.")
-    warmup_epochs: int = setting(1, "Linear warm-up epochs (paper: 5).")
+    adam_eps: float = setting(1e-8, "Epsilon of Adam (paper: 1e-3).")
+    warmup_epochs: int = setting(0, "Linear warm-up epochs (paper: 5).")
     warmup_factor: float = setting(0.1, "First warm-up factor.")
     token_mask_rate: float = setting(
         0.2, "Token masking rate (random deletion/replacement as published).", low=0, high=1

@@ -60,13 +60,14 @@ class CaptionStyle:
 BENCHMARK_STYLE = CaptionStyle(
     {
         "gender": 0.95,
-        "upper": 0.95,
-        "lower": 0.88,
-        "default": 0.5,
+        "upper": 0.97,
+        "lower": 0.93,
+        "default": 0.62,
         "action": 0.25,
         "background": 0.12,
         "others": 0.08,
-    }
+    },
+    detail=0.9,
 )
 WEB_STYLE = CaptionStyle(
     {
