@@ -76,7 +76,9 @@ class RetrieverSettings:
         "GMM settings of CCD: default, strict or auto (published rule).",
         choices=("default", "strict", "auto"),
     )
-    rda_gamma_slope: float = setting(0.03, "gamma = max(floor, 1 - slope * epoch), Eq. (3).")
+    rda_gamma_slope: float = setting(
+        0.36, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs; the same course over 5)."
+    )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
     selection: str = setting("best-val", "Checkpoint: best-val, or last.", choices=("best-val", "last"))
 

@@ -56,7 +56,7 @@ def test_metrics():
 
 def test_schedule_and_rda_weight():
     meta = json.loads((GOLDEN / "schedule.json").read_text())
-    settings = RetrieverSettings(epochs=60, warmup_epochs=5, lr=1e-5)
+    settings = RetrieverSettings(epochs=60, warmup_epochs=5, lr=1e-5, rda_gamma_slope=0.03)
     rates = meta["default"]["lr_per_epoch"]["clip_weight"]
     assert [1e-5 * rate_factor(e, settings) for e in range(1, 61)] == pytest.approx(rates, rel=1e-9)
     weights = meta["aug_weight_per_epoch"]["values"]
