@@ -53,7 +53,7 @@ class RetrieverSettings:
     loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(5, "Training epochs (paper: 60).", low=1)
+    epochs: int = setting(4, "Training epochs (paper: 60).", low=1)
     batch_size: int = setting(64, "Pairs in a batch.", low=1)
     lr: float = setting(3e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
     lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
@@ -77,7 +77,7 @@ class RetrieverSettings:
         choices=("default", "strict", "auto"),
     )
     rda_gamma_slope: float = setting(
-        0.36, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs; the same course over 5)."
+        0.45, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs; the same course over 4)."
     )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
     selection: str = setting("best-val", "Checkpoint: best-val, or last.", choices=("best-val", "last"))
