@@ -140,12 +140,13 @@ class PretrainSettings:
     seed: int = setting(1000, "Seed of the pre-training identities (disjoint from every benchmark).")
     threads: int = setting(2, "CPU threads.", low=1)
     clip_identities: int = setting(4000, "Identities seen by SynthCLIP.")
-    clip_steps: int = setting(800, "Training steps of SynthCLIP in one cycle.")
+    clip_steps: int = setting(800, "Training steps of SynthCLIP.")
     clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP.")
     vl_identities: int = setting(7000, "Identities seen by SynthVL.")
     vl_vision_steps: int = setting(1500, "Steps of the vision tower's attribute stage.")
     vl_text_steps: int = setting(400, "Steps of the decoder's text-only stage.")
-    vl_joint_steps: int = setting(3000, "Steps of the joint stage.")
+    vl_joint_steps: int = setting(600, "Steps of the joint stage.")
+    held_out_identities: int = setting(150, "Unseen identities on which a trained model is measured.", low=1)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ _TEXT = {
         "Rendered photographs of further identities (no appearance of any benchmark). Stage 1: the vision tower classifies "
         "attributes. Stage 2: the decoder learns T_aggr, T_dec and T_rwt. Stage 3: T_vqa, T_loc and the text tasks "
         "together; T_loc pairs are a photograph's own caption or one of a photograph drawn at random, never a look-alike; "
-        "true captions are also learned as text. Several dialogues share one image in a packed sequence.",
+        "true captions are also learned as text, and a probe (dropped afterwards) makes a middle layer tell which phrase of a "
+        "caption contradicts the photograph. All dialogues about a photograph share its keys and values.",
         "Answers the project's prompts on SynthPEDES. It knows rendered pedestrians and a few hundred words; anything else "
         "gets a wrong answer in the right form.",
     ),

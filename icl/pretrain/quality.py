@@ -93,11 +93,11 @@ def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], s
     return out
 
 
-def measure_synthvl(folder: Path, settings: PretrainSettings, work: Path, identities: int = 150) -> dict[str, float]:
+def measure_synthvl(folder: Path, settings: PretrainSettings, work: Path) -> dict[str, float]:
     """All measures of a SynthVL folder on unseen identities."""
     from icl.mllm.transformers_backend import TransformersBackend
 
-    corpus = make_corpus(settings.seed + HELD_OUT_SEED, identities, 2, VL_CAMERAS)
+    corpus = make_corpus(settings.seed + HELD_OUT_SEED, settings.held_out_identities, 2, VL_CAMERAS)
     images = save_photographs(corpus, work / "held-out")
     backend = TransformersBackend(MLLMSettings(model=str(folder)))
     return {
@@ -107,7 +107,7 @@ def measure_synthvl(folder: Path, settings: PretrainSettings, work: Path, identi
     }
 
 
-def measure_synthclip(folder: Path, settings: PretrainSettings, work: Path, identities: int = 200) -> dict[str, float]:
+def measure_synthclip(folder: Path, settings: PretrainSettings, work: Path) -> dict[str, float]:
     """Zero-shot caption-to-photograph retrieval of a SynthCLIP folder among photographs of unseen identities, in percent."""
     import torch
     from transformers import AutoTokenizer, CLIPModel
@@ -115,6 +115,7 @@ def measure_synthclip(folder: Path, settings: PretrainSettings, work: Path, iden
     from icl.metrics import retrieval_metrics
     from icl.pretrain.synthclip import Crowd, any_aspect
 
+    identities = settings.held_out_identities
     corpus = make_corpus(settings.seed + HELD_OUT_SEED + 1, identities, 1, CLIP_CAMERAS)
     model = any_aspect(CLIPModel.from_pretrained(folder).eval())
     pixels, texts = Crowd(corpus, AutoTokenizer.from_pretrained(folder), HELD_OUT_SEED).batch(identities)

@@ -154,14 +154,13 @@ def pretrain_synthclip(settings: PretrainSettings, work: Path, out: Path) -> Non
     tokenizer = build_tokenizer(corpus, settings.seed)
     model = any_aspect(build_model(tokenizer))
     crowd = Crowd(corpus, tokenizer, settings.seed)
-    for cycle in range(settings.clip_cycles):
-        optimise(
-            model.named_parameters(),
-            lambda step: contrastive_loss(model, *crowd.batch(settings.clip_batch)),
-            settings.clip_steps,
-            2e-3,
-            f"SynthCLIP {cycle + 1}/{settings.clip_cycles}",
-        )
+    optimise(
+        model.named_parameters(),
+        lambda step: contrastive_loss(model, *crowd.batch(settings.clip_batch)),
+        settings.clip_steps,
+        2e-3,
+        "SynthCLIP",
+    )
     del model.vision_model.embeddings.forward
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -199,13 +199,13 @@ def pretrain_synthvl(settings: PretrainSettings, work: Path, out: Path) -> None:
     grid = (corpus.images.shape[1] // PATCH // 2, corpus.images.shape[2] // PATCH // 2)
     batcher = Batcher(corpus, ask.Encoder(tokenizer), random.Random(settings.seed), torch.empty(0), grid)
     steps = settings.vl_vision_steps
-    label = "SynthVL vision"
     _stage(
-        work / "vision.safetensors", model, lambda: train_vision(eye, corpus, steps, 64, 1.5e-3, settings.seed, label)
+        work / "vision.safetensors",
+        model,
+        lambda: train_vision(eye, corpus, steps, 64, 1.5e-3, settings.seed, "SynthVL vision"),
     )
     _stage(work / "text.safetensors", model, lambda: train_text(model, batcher, settings.vl_text_steps, 12, 2e-3))
-    _stage(
-        work / "joint.safetensors", model, lambda: train_joint(model, batcher, settings.vl_joint_steps, 32, 3, 1.5e-3)
-    )
+    batcher.visual = look_at(eye, corpus)
+    _stage(work / "joint.safetensors", model, lambda: train_joint(model, batcher, settings.vl_joint_steps, 32, 3, 2e-3))
     model.save_pretrained(out)
     processor.save_pretrained(out)
