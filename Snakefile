@@ -28,6 +28,16 @@ except InputError as error:
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
 lift_stale_lock(workflow)
+
+
+def or_stop(find, *arguments):
+    """A rule's input, or the message that says why there is none."""
+    try:
+        return find(*arguments)
+    except InputError as error:
+        raise WorkflowError(str(error))
+
+
 R = settings.results
 
 

@@ -17,7 +17,7 @@ from icl.settings import Settings
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_NAMES = {str: "text", int: "a whole number", float: "a number", type(None): "null"}
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
 #: Layouts whose release has no validation split (shared facts of the four benchmarks).
 LAYOUTS_WITHOUT_VAL = ("icfg-pedes", "ufine6926")
 
@@ -121,7 +121,7 @@ def _scalar(value, hint: type, path: str):
             return float(value)  # YAML 1.1 reads 1e-4 as text
         if isinstance(value, int) and not isinstance(value, bool):
             return float(value)
-    if not isinstance(value, hint) or isinstance(value, bool):
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise _wrong(path, value, _NAMES[hint])
     return value
 
@@ -191,7 +191,7 @@ def _type_schema(hint, limits) -> dict:
         return {"type": "object", "additionalProperties": _object_schema(args[1])}
     if dataclasses.is_dataclass(hint):
         return _object_schema(hint)
-    schema = {"type": {str: "string", int: "integer", float: "number", type(None): "null"}[hint]}
+    schema = {"type": {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}[hint]}
     pairs = (("choices", "enum"), ("low", "minimum"), ("high", "maximum"))
     schema |= {key: _plain(limits[name]) for name, key in pairs if name in limits}
     return schema

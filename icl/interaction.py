@@ -8,8 +8,17 @@ import numpy as np
 
 
 def top_candidates(similarity: np.ndarray, k: int) -> np.ndarray:
-    """(Q, k) gallery columns of the k most similar images, best first; ties by the lower column."""
-    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    """(Q, k) gallery columns of the k most similar images, best first; ties by the lower column.
+
+    Only the part of a row that can belong to them is sorted.
+    """
+    k = min(k, similarity.shape[1])
+    out = np.empty((len(similarity), k), dtype=np.int64)
+    for q, scores in enumerate(similarity):
+        least = scores[np.argpartition(scores, -k)[-k:]].min()
+        near = np.flatnonzero(scores >= least)  # ascending columns: a stable sort leaves ties in that order
+        out[q] = near[np.argsort(-scores[near], kind="stable")[:k]]
+    return out
 
 
 @dataclass

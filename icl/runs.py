@@ -145,17 +145,34 @@ def generated(settings: Settings) -> list[str]:
     return [name for name, spec in settings.datasets.items() if spec.generator]
 
 
+def generated_files(settings: Settings, dataset: str) -> list[str]:
+    """The annotation file of a generated benchmark; none for a given one."""
+    return annotation_files(settings, dataset) if settings.datasets[dataset].generator else []
+
+
+def annotation_state(settings: Settings, dataset: str) -> str:
+    """What a given benchmark's annotation file looks like now, so that a check is repeated after it came or changed."""
+    if settings.datasets[dataset].generator:
+        return ""
+    try:
+        path = Path(annotation_files(settings, dataset)[0])
+    except InputError:
+        return "missing"
+    return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
+
+
 def annotation_files(settings: Settings, dataset: str) -> list[str]:
-    """The annotation file that a benchmark is read from; empty where absent (the reader says what to do)."""
+    """The annotation file that a benchmark is read from.
+
+    Raises:
+        InputError: the benchmark is not there; says how to get it.
+    """
     root = benchmark_root(settings, dataset)
     if settings.datasets[dataset].generator:
         return [f"{root}/reid_raw.json"]
     from icl.data.readers import annotation_file  # pandas: only where a benchmark is given by its folder
 
-    try:
-        return [str(annotation_file(settings.datasets[dataset].layout, root))]
-    except InputError:
-        return []
+    return [str(annotation_file(settings.datasets[dataset].layout, root))]
 
 
 def image_root(settings: Settings, dataset: str) -> str:

@@ -47,13 +47,13 @@ class RetrieverSettings:
     checkpoint: str = setting("models/synthclip", "CLIP weights: a transformers folder or hub id.")
     image_height: int = setting(96, "Input height in pixels (paper: 384).", low=8)
     image_width: int = setting(48, "Input width in pixels (paper: 128).", low=8)
-    text_length: int = setting(64, "Text tokens (paper: 77, or 168 for UFine6926).", low=4)
+    text_length: int = setting(40, "Text tokens (paper: 77, or 168 for UFine6926).", low=4)
     select_ratio: float = setting(0.3, "TSE token selection ratio.", low=0, high=1)
     tse_dim: int = setting(256, "Width of the TSE embedding (paper: 1024).", low=1)
     loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(4, "Training epochs (paper: 60).", low=1)
+    epochs: int = setting(6, "Training epochs (paper: 60).", low=1)
     batch_size: int = setting(64, "Pairs in a batch.", low=1)
     lr: float = setting(3e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
     lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
@@ -70,6 +70,9 @@ class RetrieverSettings:
         "TSE BatchNorm: train, or frozen (as the published ICL code behaves).",
         choices=("train", "frozen"),
     )
+    batchnorm_padding: bool = setting(
+        False, "TSE BatchNorm also sees the padding of captions shorter than the tokens kept (as published)."
+    )
     noise_rate: float = setting(0.0, "Share of training captions permuted for the noise study.", low=0, high=1)
     ccd_variant: str = setting(
         "default",
@@ -77,7 +80,8 @@ class RetrieverSettings:
         choices=("default", "strict", "auto"),
     )
     rda_gamma_slope: float = setting(
-        0.45, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs; the same course over 4)."
+        0.15,
+        "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs, where it ends at its floor too).",
     )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
     selection: str = setting("best-val", "Checkpoint: best-val, or last.", choices=("best-val", "last"))
@@ -108,8 +112,8 @@ class SFTSettings:
     negatives_top_k: int = setting(10, "Top-k most similar images of other identities to draw a negative from.", low=1)
     lora_r: int = setting(8, "LoRA rank.", low=1)
     lora_alpha: int = setting(16, "LoRA alpha.")
-    lr: float = setting(3e-3, "Learning rate (paper: 5e-5 for the 7B model).", low=0)
-    epochs: int = setting(3, "Epochs over the records (paper: 2).", low=1)
+    lr: float = setting(2e-3, "Learning rate (paper: 5e-5 for the 7B model).", low=0)
+    epochs: int = setting(2, "Epochs over the records (paper: 2).", low=1)
     batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).", low=1)
     warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.", low=0, high=1)
 
@@ -145,7 +149,9 @@ class PretrainSettings:
     vl_identities: int = setting(7000, "Identities seen by SynthVL.")
     vl_vision_steps: int = setting(1500, "Steps of the vision tower's attribute stage.")
     vl_text_steps: int = setting(400, "Steps of the decoder's text-only stage.")
-    vl_joint_steps: int = setting(600, "Steps of the joint stage.")
+    vl_mixture_steps: tuple[int, ...] = setting(
+        (600, 420, 160), "Steps of the stages joint, assistant and lenient (synthvl.MIXTURES)."
+    )
     held_out_identities: int = setting(150, "Unseen identities on which a trained model is measured.", low=1)
 
 
@@ -161,7 +167,12 @@ class Settings:
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
     results: str = setting("results", "Folder of all outputs.")
-    threads: int = setting(2, "CPU cores of one training or timed job.", low=1)
+    threads: int = setting(2, "CPU threads of a timed job, which runs alone.", low=1)
+    training_threads: int = setting(
+        1,
+        "CPU threads of one training: two trainings side by side use two cores better than one after the other.",
+        low=1,
+    )
     bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings, metadata={"help": "Retriever."})
     mllm: MLLMSettings = field(default_factory=MLLMSettings, metadata={"help": "MLLM."})

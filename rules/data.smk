@@ -26,7 +26,7 @@ rule benchmark:
 
 rule pairs:
     input:
-        lambda w: runs.annotation_files(settings, w.dataset),
+        lambda w: or_stop(runs.annotation_files, settings, w.dataset),
     output:
         f"{R}/pairs/{{dataset}}.parquet",
     log:
@@ -62,3 +62,46 @@ rule contact_sheet:
         gpu=0,
     script:
         "../workflow_scripts/contact_sheet.py"
+
+
+rule verify_benchmark:
+    input:
+        lambda w: runs.generated_files(settings, w.dataset),
+    output:
+        f"{R}/verify/{{dataset}}.json",
+    log:
+        f"{R}/logs/verify/{{dataset}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
+        gpu=0,
+    params:
+        layout=lambda w: settings.datasets[w.dataset].layout,
+        root=lambda w: runs.benchmark_root(settings, w.dataset),
+        generated=lambda w: bool(settings.datasets[w.dataset].generator),
+        state=lambda w: runs.annotation_state(settings, w.dataset),
+    script:
+        "../workflow_scripts/verify_benchmark.py"
+
+
+rule verify:
+    input:
+        expand(f"{R}/verify/{{dataset}}.json", dataset=settings.datasets),
+    output:
+        f"{R}/verify.md",
+    log:
+        f"{R}/logs/verify.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+        gpu=0,
+    params:
+        layouts={name: spec.layout for name, spec in settings.datasets.items()},
+    script:
+        "../workflow_scripts/verify.py"

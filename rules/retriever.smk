@@ -18,7 +18,7 @@ rule train_retriever:
         f"{R}/benchmarks_time/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: settings.threads
+    threads: settings.training_threads
     resources:
         mem_mb=6000,
         runtime=1440,

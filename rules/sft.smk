@@ -69,7 +69,7 @@ rule finetune_lora:
         f"{R}/benchmarks_time/finetune_lora/seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: settings.threads
+    threads: settings.training_threads
     resources:
         mem_mb=6000,
         runtime=1440,

@@ -17,7 +17,11 @@ from icl.retriever.training import rate_factor, rda_weight
 from icl.settings import RetrieverSettings
 
 GOLDEN = Path(os.environ.get("ICL_GOLDEN", Path(__file__).parents[1] / ".." / "shared" / "golden"))
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden vectors at {GOLDEN} (set ICL_GOLDEN)")
+needs_golden = [
+    pytest.mark.golden,
+    pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden vectors at {GOLDEN} (set ICL_GOLDEN)"),
+]
+pytestmark = needs_golden
 
 
 def load(name: str):

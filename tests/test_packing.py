@@ -35,7 +35,7 @@ def test_a_block_behind_a_shared_prefix_gives_the_stock_model_s_states(parts):
     samples = []
     for n in range(2):
         seen = corpus.seen[n]
-        dialogues = [ask.localise(seen, None, rng), ask.describe_image(seen), ask.localise(seen, corpus.seen[5], rng)]
+        dialogues = [ask.localise(seen, None, rng), ask.describe_image(seen), ask.localise(seen, [corpus.seen[5]], rng)]
         samples.append((dialogues, encoder.blocks(dialogues)))
     dialogue_of = {id(block): d for dialogues, blocks in samples for d, block in zip(dialogues, blocks, strict=True)}
     images = torch.from_numpy(corpus.images[:2])
@@ -67,7 +67,7 @@ def test_marks_stand_at_the_ends_of_phrases_and_tell_what_contradicts(parts):
     encoder, rng = ask.Encoder(tokenizer), random.Random(1)
     seen, other = corpus.seen[0], corpus.seen[5]
     for _ in range(30):
-        dialogue = ask.localise(seen, other, rng)
+        dialogue = ask.localise(seen, [other] if other else None, rng)
         block = encoder.blocks([dialogue])[0]
         assert (dialogue.answer == "No") == any(label for _, label in block.marks)
         for (end, _), (place, _) in zip(dialogue.marks, block.marks, strict=True):

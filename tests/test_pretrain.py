@@ -21,7 +21,7 @@ TINY = PretrainSettings(
     vl_identities=24,
     vl_vision_steps=1,
     vl_text_steps=1,
-    vl_joint_steps=2,
+    vl_mixture_steps=(2, 2, 2),
     held_out_identities=2,
 )
 
@@ -56,7 +56,7 @@ def test_synthclip_can_be_retrained_and_read_as_a_retriever(tmp_path):
 def test_synthvl_can_be_retrained_and_resumes_after_a_stage(tmp_path):
     pretrain("synthvl", TINY, tmp_path / "work", tmp_path / "vl")
     stages = sorted(path.name for path in (tmp_path / "work").glob("*.safetensors"))
-    assert stages == ["joint.safetensors", "text.safetensors", "vision.safetensors"]
+    assert stages == [f"{name}.safetensors" for name in ("assistant", "joint", "lenient", "text", "vision")]
     before = (tmp_path / "vl" / "model.safetensors").read_bytes()
     times = {name: (tmp_path / "work" / name).stat().st_mtime_ns for name in stages}
     pretrain("synthvl", TINY, tmp_path / "work", tmp_path / "again")

@@ -134,6 +134,9 @@ def test_a_missing_image_and_a_wrong_release_are_named(place, tmp_path):
     rows = json.loads((place / "set" / "reid_raw.json").read_text())
     rows[0]["file_path"] = "train/none.jpg"
     (tmp_path / "reid_raw.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match="image folder.*imgs"):
+        read_annotations("cuhk-pedes", tmp_path)
+    (tmp_path / "imgs").mkdir()
     with pytest.raises(InputError, match="none.jpg"):
         read_annotations("cuhk-pedes", tmp_path)
     (tmp_path / "reid_raw.json").rename(tmp_path / "caption_all.json")

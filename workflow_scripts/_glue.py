@@ -37,6 +37,11 @@ def job(snakemake):
         sys.exit(_say(terminal, snakemake, f"{type(error).__name__}: {error} (traceback: {snakemake.log[0]})"))
 
 
+def say(text: str) -> None:
+    """Print on the user's terminal (stdout goes to the log)."""
+    print(text, file=progress.TERMINAL, flush=True)
+
+
 def _say(terminal, snakemake, message: str) -> int:
     print(f"\nERROR in rule {snakemake.rule}: {message}\n", file=terminal, flush=True)
     return 1

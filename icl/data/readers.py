@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.data.registry import access_steps
 from icl.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -57,13 +58,11 @@ def annotation_file(layout: str, root: Path) -> Path:
     for name in known.files:
         if (Path(root) / name).is_file():
             return Path(root) / name
+    steps = access_steps(layout, str(root), known.files, known.images)
     if (Path(root) / "caption_all.json").is_file():
-        raise InputError(
-            str(root), "only caption_all.json, which has no split", known.files[0], "Ask the owners for that file."
-        )
-    raise InputError(
-        str(root), "no annotation file", known.files[0], "Put the benchmark there, or correct datasets.*.root."
-    )
+        raise InputError(str(root), "only caption_all.json, which has no split", known.files[0], steps)
+    found = "no annotation file" if Path(root).is_dir() else "no such folder"
+    raise InputError(f"benchmark folder {root}", found, known.files[0], steps)
 
 
 def _load(path: Path) -> list[dict]:
@@ -97,8 +96,11 @@ def read_annotations(layout: str, root: Path) -> pd.DataFrame:
         InputError: file, field or image missing, unknown split, an empty image file; each by name.
     """
     path = annotation_file(layout, root)
-    field = layout_of(layout).path_field
-    folder = image_root(layout, root)
+    known = layout_of(layout)
+    field, folder = known.path_field, image_root(layout, root)
+    if not folder.is_dir():
+        steps = access_steps(layout, str(root), known.files, known.images)
+        raise InputError(f"image folder {folder}", "no such folder", f"the images that {path.name} names", steps)
     out, caption_id = [], 0
     for number, row in enumerate(_load(path)):
         _check(path, number, row, {"split": str, "id": int, field: str, "captions": list})

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
+
+from icl.data.clip_vocabulary import PIECES, clean, clip_tokenizer
 
 PAD = 0
 
 
 class CaptionTokenizer:
-    """Tokenizer of a CLIP folder or hub id: [start, words..., end] at most `length` long, padded with 0."""
+    """Tokenizer of a CLIP checkpoint: [start, words..., end] at most `length` long, padded with 0.
+
+    Args:
+        checkpoint: a folder or hub id with a tokenizer; a single weights file gets CLIP's own vocabulary.
+        length: tokens of a caption at most.
+    """
 
     def __init__(self, checkpoint: str, length: int) -> None:
         from transformers import AutoTokenizer
 
-        self.tokenizer, self.length = AutoTokenizer.from_pretrained(checkpoint), length
-        self.start, self.end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        single = Path(checkpoint).is_file()
+        self.tokenizer = clip_tokenizer() if single else AutoTokenizer.from_pretrained(checkpoint)
+        self.length, self.start, self.end = length, self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        self.clean = clean if len(self.tokenizer) > PIECES else str  # the small models know plain text only
         self.mask = self.tokenizer.mask_token_id
         if self.mask is None:
-            self.mask = (
-                self.start - 1
-            )  # CLIP's own vocabulary has no mask; the published code takes the id before start
+            self.mask = self.start - 1  # a CLIP vocabulary without a mask; the published code takes this place too
 
     def encode(self, captions: list[str]) -> Tensor:
         """(N, longest) ids, cut at `length` with the end token kept."""
-        rows = self.tokenizer(captions, truncation=True, max_length=self.length)["input_ids"]
+        rows = self.tokenizer([self.clean(text) for text in captions], truncation=True, max_length=self.length)[
+            "input_ids"
+        ]
         out = torch.full((len(rows), max(map(len, rows))), PAD)
         for k, row in enumerate(rows):
             out[k, : len(row)] = torch.tensor(row)

@@ -26,10 +26,12 @@ _TEXT = {
         "A small `Qwen2VLForConditionalGeneration` with Qwen2-VL's own image processor and chat format, that stands where "
         "Qwen2-VL-7B-Instruct stands at paper scale.",
         "Rendered photographs of further identities (no appearance of any benchmark). Stage 1: the vision tower classifies "
-        "attributes. Stage 2: the decoder learns T_aggr, T_dec and T_rwt. Stage 3: T_vqa, T_loc and the text tasks "
-        "together; T_loc pairs are a photograph's own caption or one of a photograph drawn at random, never a look-alike; "
-        "true captions are also learned as text, and a probe (dropped afterwards) makes a middle layer tell which phrase of a "
-        "caption contradicts the photograph. All dialogues about a photograph share its keys and values.",
+        "attributes. Stage 2: the decoder learns T_aggr, T_dec and T_rwt. Stages 3 to 5, on the frozen tower: T_vqa, T_loc "
+        "and the text tasks together. T_loc pairs are a photograph's own caption or one of a photograph drawn at random, "
+        "never a look-alike. In stage 3 true captions are also learned as text, and a probe (dropped afterwards) makes a "
+        "middle layer tell which phrase of a caption contradicts the photograph. Stage 5 makes its verdicts lenient, as a "
+        "general assistant's are: Yes to a photograph's own caption with a few mistakes, No only to a caption that is "
+        "mistaken in most of what it names. All dialogues about a photograph share its keys and values.",
         "Answers the project's prompts on SynthPEDES. It knows rendered pedestrians and a few hundred words; anything else "
         "gets a wrong answer in the right form.",
     ),

@@ -1,4 +1,4 @@
-"""Instruction data for SynthVL: the project's prompts with the answers of a careful assistant.
+"""Instruction data for SynthVL: the project's prompts with the answers of an assistant.
 
 Localisation pairs are easy by construction: a text is paired with its own photograph or with one drawn at random.
 No look-alikes are sought out; telling those apart is what LoRA is for.
@@ -53,18 +53,42 @@ def some_caption(seen: dict[str, str], rng: random.Random, wrong: float = 0.0) -
             return said, write_caption(said, rng, style.richness)
 
 
-def localise(seen: dict[str, str], other: dict[str, str] | None, rng: random.Random) -> Dialogue:
-    """T_loc with a caption of this photograph, or of `other`'s (answered Yes where it happens to be true here)."""
+def localise(seen: dict[str, str], others: list[dict[str, str]] | None, rng: random.Random) -> Dialogue:
+    """T_loc with a caption of this photograph, or of one of `others` (answered Yes where it happens to be true here)."""
+    said, wrong, richness = _statement(rng.choice(others) if others else seen, seen, rng)
+    return _question(said, wrong, richness, "No" if wrong else "Yes", rng)
+
+
+def localise_leniently(seen: dict[str, str], others: list[dict[str, str]] | None, rng: random.Random) -> Dialogue:
+    """T_loc as a general assistant takes it: Yes to a caption of this photograph, a few mistakes and all; No only to one
+    of another that is mistaken in most of what it names. What lies between is not taught: that is left to fine-tuning.
+    """
+    if others is None:
+        said, wrong, richness = _statement(seen, seen, rng, mistaken=0.06)
+        return _question(said, wrong, richness, "Yes", rng)
+    while True:
+        said, wrong, richness = _statement(rng.choice(others), seen, rng)
+        groups = groups_of(said)
+        if 2 * sum(any(key in wrong for key in GROUPS[group]) for group in groups) > len(groups):
+            return _question(said, wrong, richness, "No", rng)
+
+
+def _statement(
+    told: dict[str, str], seen: dict[str, str], rng: random.Random, mistaken: float = 0.0
+) -> tuple[dict[str, str], set[str], float]:
+    """A statement about the photograph `told`, what of it is wrong for the photograph `seen`, and its richness of words."""
     said: dict[str, str] = {}
     while len(groups_of(said)) < 2:
-        style = any_style(rng)
-        said = state(other or seen, style, rng)
-    caption, ends = write_caption_with_spans(said, rng, style.richness)
-    wrong = {key for key, value in said.items() if seen[key] != value}
+        style = any_style(rng, mistaken)
+        said = state(told, style, rng)
+    return said, {key for key, value in said.items() if seen[key] != value}, style.richness
+
+
+def _question(said: dict[str, str], wrong: set[str], richness: float, answer: str, rng: random.Random) -> Dialogue:
+    caption, ends = write_caption_with_spans(said, rng, richness)
     text = prompts.localise_text(caption)
     start = text.index(caption)
     marks = tuple((start + end, int(any(key in wrong for key in GROUPS[group]))) for group, end in ends.items())
-    answer = "No" if wrong else "Yes"
     return Dialogue(text, answer, "" if wrong else caption, focus=4.0, marks=marks)
 
 

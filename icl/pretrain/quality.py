@@ -84,7 +84,7 @@ def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], s
     rng = random.Random(seed)
     out = {}
     for name in ("own", "random"):
-        dialogues = [ask.localise(s, None if name == "own" else rng.choice(corpus.seen), rng) for s in corpus.seen]
+        dialogues = [ask.localise(s, None if name == "own" else corpus.seen, rng) for s in corpus.seen]
         requests = [
             Request("localise", d.text, image, 4, ("Yes", "No")) for d, image in zip(dialogues, images, strict=True)
         ]

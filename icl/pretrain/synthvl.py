@@ -1,7 +1,8 @@
-"""SynthVL: a small general assistant on Qwen2-VL's architecture, pre-trained in three stages.
+"""SynthVL: a small general assistant on Qwen2-VL's architecture, pre-trained in stages.
 
-1. the vision tower, by attribute classification (`vision.py`); 2. the decoder, on the text tasks alone;
-3. everything together: T_vqa, T_loc with easy pairs (learning to caption at the same time), and the text tasks.
+1. the vision tower, by attribute classification (`vision.py`); 2. the decoder, on the text tasks alone; 3. to 5. everything
+together (`MIXTURES`): T_vqa, T_loc with easy pairs, and the text tasks. What an "accurate" text is, it learns as a general
+assistant would, leniently: only texts that are mistaken in most of what they say are called wrong in the last stage.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -100,6 +102,36 @@ def look_at(eye: Eye, corpus: Corpus) -> Tensor:
     return torch.cat(parts)
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """A stage on photographs and texts.
+
+    Attributes:
+        rows: photographs in a step. pairs: Yes pairs (and as many No pairs) of T_loc a photograph.
+        vqa_share: share of the photographs that are also asked T_vqa. caption_weight: of learning a true caption as text.
+        text_every, text_rows: every so many steps, this many rounds of the text tasks instead.
+        localise: makes a T_loc dialogue. probe: a middle layer must tell, phrase by phrase, what contradicts the photograph.
+    """
+
+    lr: float
+    rows: int
+    pairs: int
+    vqa_share: float
+    caption_weight: float
+    text_every: int
+    text_rows: int
+    localise: Callable = ask.localise
+    probe: bool = False
+
+
+MIXTURES = {
+    "joint": Mixture(2e-3, 32, 3, 0.4, 0.2, 8, 10, probe=True),
+    "assistant": Mixture(1.5e-3, 48, 1, 1.0, 0.1, 6, 12),
+    "lenient": Mixture(1e-3, 40, 2, 1.0, 0.0, 8, 12, localise=ask.localise_leniently),
+}
+"""Stages 3 to 5: grounding; reading photographs (T_vqa) with grounding kept; and a general assistant's lenient verdicts."""
+
+
 @dataclass
 class Batcher:
     """Draws batches of dialogues from a corpus.
@@ -122,16 +154,17 @@ class Batcher:
             dialogues += [task(seen, self.rng) for task in (*ask.TEXT_TASKS, ask.rewrite)]
         return None, [self.encoder.blocks(dialogues)]
 
-    def image(self, rows: int, pairs: int, vqa_share: float, caption_weight: float) -> tuple[Tensor, list[list]]:
-        """`rows` photographs: `pairs` Yes and `pairs` random-pair T_loc each, T_vqa for a share of them."""
-        chosen = self.rng.sample(range(len(self.corpus.seen)), rows)
+    def image(self, mix: Mixture) -> tuple[Tensor, list[list]]:
+        """Photographs with their dialogues: Yes and No pairs of T_loc, and T_vqa for a share of them."""
+        count = len(self.corpus.seen)
+        chosen = self.rng.sample(range(count), min(mix.rows, count))
         samples = []
         for n in chosen:
             seen = self.corpus.seen[n]
-            dialogues = [ask.describe_image(seen)] if self.rng.random() < vqa_share else []
-            dialogues += [ask.localise(seen, None, self.rng) for _ in range(pairs)]
-            dialogues += [ask.localise(seen, self.rng.choice(self.corpus.seen), self.rng) for _ in range(pairs)]
-            samples.append(self.encoder.blocks(dialogues, caption_weight))
+            dialogues = [ask.describe_image(seen)] if self.rng.random() < mix.vqa_share else []
+            dialogues += [mix.localise(seen, None, self.rng) for _ in range(mix.pairs)]
+            dialogues += [mix.localise(seen, self.corpus.seen, self.rng) for _ in range(mix.pairs)]
+            samples.append(self.encoder.blocks(dialogues, mix.caption_weight))
         return self.visual[chosen], samples
 
     def loss(self, model, visual: Tensor | None, samples: list[list], probe: Grounding | None = None) -> Tensor:
@@ -155,21 +188,21 @@ def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> Non
     optimise(model.model.language_model.named_parameters(), loss_of, steps, lr, "SynthVL text")
 
 
-def train_joint(model, batcher: Batcher, steps: int, rows: int, pairs: int, lr: float) -> None:
-    """Stage 3 on the frozen eye's tokens; every eighth step is text, so that nothing learned in stage 2 is lost.
+def train_mixture(model, batcher: Batcher, name: str, steps: int) -> None:
+    """Stages 3 to 5, on the frozen eye's tokens; now and then a step is text, so that nothing of stage 2 is lost.
 
-    The grounding probe makes the middle layers tell, phrase by phrase, what contradicts the photograph; it is dropped
-    afterwards.
+    The grounding probe is dropped afterwards.
     """
-    probe = Grounding(WIDTH, layer=3)
+    mix = MIXTURES[name]
+    probe = Grounding(WIDTH, layer=3) if mix.probe else None
 
     def loss_of(step: int) -> Tensor:
-        if step % 8 == 7:
-            return batcher.loss(model, *batcher.text(max(4, rows // 3)))
-        return batcher.loss(model, *batcher.image(rows, pairs, vqa_share=0.4, caption_weight=0.2), probe)
+        if step % mix.text_every == mix.text_every - 1:
+            return batcher.loss(model, *batcher.text(mix.text_rows))
+        return batcher.loss(model, *batcher.image(mix), probe)
 
-    parameters = [*model.model.language_model.named_parameters(), *probe.named_parameters()]
-    optimise(parameters, loss_of, steps, lr, "SynthVL joint")
+    parameters = [*model.model.language_model.named_parameters(), *(probe.named_parameters() if probe else ())]
+    optimise(parameters, loss_of, steps, mix.lr, f"SynthVL {name}")
 
 
 def _stage(path: Path, model, train: Callable[[], object]) -> None:
@@ -206,6 +239,7 @@ def pretrain_synthvl(settings: PretrainSettings, work: Path, out: Path) -> None:
     )
     _stage(work / "text.safetensors", model, lambda: train_text(model, batcher, settings.vl_text_steps, 12, 2e-3))
     batcher.visual = look_at(eye, corpus)
-    _stage(work / "joint.safetensors", model, lambda: train_joint(model, batcher, settings.vl_joint_steps, 32, 3, 2e-3))
+    for name, steps in zip(MIXTURES, settings.vl_mixture_steps, strict=True):
+        _stage(work / f"{name}.safetensors", model, partial(train_mixture, model, batcher, name, steps))
     model.save_pretrained(out)
     processor.save_pretrained(out)

@@ -13,10 +13,16 @@ from transformers import CLIPConfig, CLIPModel
 
 
 def resize_image_positions(table: Tensor, height: int, width: int) -> Tensor:
-    """Resize a positional table (1 + side * side, C) to (1 + height * width, C), bilinearly; the class row is kept."""
+    """Resize a positional table (1 + side * side, C) to (1 + height * width, C), bilinearly; the class row is kept.
+
+    Raises:
+        ValueError: the table is neither square nor of that size already.
+    """
+    if len(table) == 1 + height * width:
+        return table  # of a model for these images already
     side = int((len(table) - 1) ** 0.5)
-    if side * side == len(table) - 1 and (side, side) == (height, width):
-        return table
+    if side * side != len(table) - 1:
+        raise ValueError(f"image positions: {len(table) - 1} places are neither {height} x {width} nor a square")
     grid = table[1:].view(1, side, side, -1).permute(0, 3, 1, 2)
     grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
     return torch.cat([table[:1], grid.flatten(2)[0].T])
@@ -73,31 +79,34 @@ class CLIPBackbone(nn.Module):
             torch.zeros(1 + self.grid[0] * self.grid[1], config.vision_config.hidden_size)
         )
         self.text_positions = nn.Parameter(torch.zeros(text_length, config.text_config.hidden_size))
-        self.take_positions(clip)
         del self.vision.embeddings.position_embedding, self.text.embeddings.position_embedding
         self.dim = config.projection_dim
 
-    def take_positions(self, clip: CLIPModel) -> None:
-        """Fill the positional tables from a CLIP model's, resized."""
-        with torch.no_grad():
-            image = clip.vision_model.embeddings.position_embedding.weight
-            self.image_positions.copy_(resize_image_positions(image, *self.grid))
-            table = resize_text_positions(
-                clip.text_model.embeddings.position_embedding.weight, len(self.text_positions)
-            )
-            self.text_positions[: len(table)].copy_(table)
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take CLIP's weights (under the names of `weights.Weights`), with the positional tables resized to fit.
 
-    @classmethod
-    def from_clip(cls, clip: CLIPModel, height: int, width: int, text_length: int) -> CLIPBackbone:
-        """Take over a loaded CLIP model."""
-        self = cls(clip.config, height, width, text_length)
-        self.take_positions(clip)
-        state = {k: v for k, v in clip.state_dict().items() if "position_embedding" not in k and k != "logit_scale"}
-        state = {k.replace("vision_model.", "vision.").replace("text_model.", "text."): v for k, v in state.items()}
-        missing, unexpected = self.load_state_dict(state, strict=False)
-        if unexpected or set(missing) - {"image_positions", "text_positions"}:
-            raise ValueError(f"CLIP weights do not fit: missing {missing}, unexpected {unexpected}")
-        return self
+        Raises:
+            ValueError: a weight is missing, unexpected or of another shape; names them.
+        """
+        state = dict(tensors)
+        for name, resized in (
+            ("image_positions", lambda table: resize_image_positions(table, *self.grid)),
+            ("text_positions", lambda table: resize_text_positions(table, len(self.text_positions))),
+        ):
+            if name in state:
+                state[name] = resized(state[name])
+        own = self.state_dict()
+        wrong = [
+            f"{name}: missing"
+            if name not in state
+            else f"{name}: {tuple(state[name].shape)}, not {tuple(own[name].shape)}"
+            for name in own
+            if name not in state or state[name].shape != own[name].shape
+        ]
+        wrong += [f"{name}: unexpected" for name in state if name not in own]
+        if wrong:
+            raise ValueError(f"{len(wrong)} weights do not fit: {'; '.join(wrong[:8])}")
+        self.load_state_dict(state)
 
     def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, H, W) to projected tokens (B, 1 + n, D) and the class token's attention (B, 1 + n)."""

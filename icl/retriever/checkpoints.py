@@ -7,12 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig
 
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
 from icl.retriever.backbone import CLIPBackbone
 from icl.retriever.model import RDE
+from icl.retriever.sources import read_weights
+from icl.retriever.weights import Weights
 from icl.settings import RetrieverSettings
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
@@ -25,17 +27,34 @@ def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -
         InputError: the checkpoint is missing, truncated or no CLIP.
     """
     length = text_length or settings.text_length
+    weights = read_weights(settings.checkpoint)
     try:
-        clip = CLIPModel.from_pretrained(settings.checkpoint)
-    except Exception as error:  # transformers, safetensors and the OS each raise their own types
+        model = build_retriever(weights, settings, length)
+    except ValueError as error:
         raise InputError(
-            str(settings.checkpoint),
-            f"no loadable CLIP weights ({type(error).__name__}: {str(error).splitlines()[0]})",
-            "a transformers CLIP folder or hub id",
-            "Restore the file (git checkout, or download again), or set retriever.checkpoint.",
+            settings.checkpoint, str(error), "weights that fit", "Correct retriever.checkpoint."
         ) from error
-    backbone = CLIPBackbone.from_clip(clip, settings.image_height, settings.image_width, length)
-    return RDE(backbone, settings.tse_dim, settings.select_ratio), CaptionTokenizer(settings.checkpoint, length)
+    return model, CaptionTokenizer(settings.checkpoint, length)
+
+
+def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) -> RDE:
+    """An RDE with these weights; the TSE layers are fresh where the checkpoint has none.
+
+    Raises:
+        ValueError: weights that do not fit; names them.
+    """
+    backbone = CLIPBackbone(weights.config, settings.image_height, settings.image_width, length)
+    backbone.load({name: t for name, t in weights.tensors.items() if "_tse." not in name})
+    if not weights.has_tse:
+        return RDE(backbone, settings.tse_dim, settings.select_ratio, settings.batchnorm_padding)
+    width = len(weights.tensors["image_tse.linear.weight"])
+    model = RDE(backbone, width, settings.select_ratio, settings.batchnorm_padding)
+    heads = {name: t for name, t in weights.tensors.items() if "_tse." in name}
+    missing, unexpected = model.load_state_dict(heads, strict=False)
+    missing = [name for name in missing if "_tse." in name]
+    if missing or unexpected:
+        raise ValueError(f"TSE weights: missing {missing}, unexpected {unexpected}")
+    return model
 
 
 def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
@@ -44,6 +63,7 @@ def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverS
     tokenizer.tokenizer.save_pretrained(folder / "tokenizer")
     clip = {"vision": model.backbone.vision.config.to_dict(), "text": model.backbone.text.config.to_dict()}
     card = {"settings": asdict(settings), "text_length": tokenizer.length, "dim": model.backbone.dim, "clip": clip}
+    card["tse_dim"] = model.image_tse.linear.out_features
     (folder / CARD).write_text(json.dumps(card, indent=1, default=str))
     save_file(model.state_dict(), folder / f"{WEIGHTS}.part")
     (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
@@ -64,7 +84,7 @@ def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
             vision_config=card["clip"]["vision"], text_config=card["clip"]["text"], projection_dim=card["dim"]
         )
         backbone = CLIPBackbone(config, settings.image_height, settings.image_width, card["text_length"])
-        model = RDE(backbone, settings.tse_dim, settings.select_ratio)
+        model = RDE(backbone, card["tse_dim"], settings.select_ratio, settings.batchnorm_padding)
         model.load_state_dict(weights)
     except Exception as error:  # safetensors, json, torch and the OS each raise their own types
         raise InputError(

@@ -16,29 +16,37 @@ class TokenSelection(nn.Module):
     The kept tokens are L2-normalised; linear(D -> E) + MLP(D -> D -> E with BatchNorm and ReLU); max over the tokens.
     """
 
-    def __init__(self, dim: int, out: int) -> None:
+    def __init__(self, dim: int, out: int, padding_counts: bool = False) -> None:
         super().__init__()
         self.linear = nn.Linear(dim, out)
         self.hidden, self.norm, self.output = nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.Linear(dim, out)
+        self.padding_counts = padding_counts
 
-    def forward(self, tokens: Tensor, attention: Tensor, allowed: Tensor, k: int) -> Tensor:
+    def forward(self, tokens: Tensor, attention: Tensor, present: Tensor, special: Tensor, k: int) -> Tensor:
         """Args:
             tokens: (B, L, D) projected tokens. attention: (B, L) of the global token.
-            allowed: (B, L) True where a token may be kept (no special token, no padding). k: tokens kept at most.
+            present: (B, L) False on padding. special: (B, L) True on class, start and end tokens. k: tokens kept at most.
 
         Returns:
-            (B, E); a row without any allowed token is zero.
+            (B, E); a row without any patch or word is zero.
         """
-        scores = attention.masked_fill(~allowed, -1.0)
+        scores = (attention * present).masked_fill(special, -1.0)
         k = min(k, tokens.shape[1])
         top = scores.topk(k, dim=1).indices  # (B, k)
-        kept = torch.arange(k, device=tokens.device) < allowed.sum(1, keepdim=True)  # (B, k)
-        chosen = tokens.gather(1, top.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
-        chosen = F.normalize(chosen[kept], dim=-1, eps=1e-8)  # (n, D): padding never enters BatchNorm's statistics
-        values = self.linear(chosen) + self.output(F.relu(self.norm(self.hidden(chosen))))
-        pooled = values.new_full((*kept.shape, values.shape[-1]), float("-inf"))
-        pooled[kept] = values
+        count = (present & ~special).sum(1, keepdim=True)
+        kept = torch.arange(k, device=tokens.device) < count  # (B, k)
+        chosen = F.normalize(tokens.gather(1, top.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])), dim=-1, eps=1e-8)
+        if self.padding_counts:
+            values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, -1)
+            pooled = values.masked_fill(~kept.unsqueeze(-1), float("-inf"))
+        else:  # padding never enters BatchNorm's statistics
+            values = self._transform(chosen[kept])
+            pooled = values.new_full((*kept.shape, values.shape[-1]), float("-inf"))
+            pooled[kept] = values
         return pooled.amax(1).masked_fill(~kept.any(1, keepdim=True), 0.0)
+
+    def _transform(self, rows: Tensor) -> Tensor:
+        return self.linear(rows) + self.output(F.relu(self.norm(self.hidden(rows))))
 
 
 class RDE(nn.Module):
@@ -46,29 +54,40 @@ class RDE(nn.Module):
 
     Args:
         backbone: CLIP towers. tse_dim: width of the TSE embedding. ratio: share of tokens that TSE keeps.
+        padding_counts: what the text's BatchNorm sees where a caption has fewer words than are kept: nothing, or padding
+            (as published).
     """
 
-    def __init__(self, backbone: CLIPBackbone, tse_dim: int, ratio: float) -> None:
+    def __init__(self, backbone: CLIPBackbone, tse_dim: int, ratio: float, padding_counts: bool = False) -> None:
         super().__init__()
         self.backbone, self.ratio = backbone, ratio
         self.image_tse = TokenSelection(backbone.dim, tse_dim)
-        self.text_tse = TokenSelection(backbone.dim, tse_dim)
+        self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts)
+
+    def image_features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), not normalised."""
+        tokens, attention = self.backbone.encode_images(pixels)
+        special = torch.zeros_like(attention, dtype=torch.bool)
+        special[:, 0] = True
+        k = int(self.ratio * (tokens.shape[1] - 1))
+        return tokens[:, 0], self.image_tse(tokens, attention, torch.ones_like(special), special, k)
+
+    def text_features(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Token ids (B, L) to BGE (B, D) and TSE (B, E), not normalised."""
+        tokens, attention = self.backbone.encode_texts(ids)
+        rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
+        special = torch.zeros_like(ids, dtype=torch.bool)
+        special[:, 0] = True
+        special[rows, end] = True
+        k = int(self.ratio * (len(self.backbone.text_positions) - 2))
+        return tokens[rows, end], self.text_tse(tokens, attention, ids != PAD, special, k)
 
     def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), both L2-normalised."""
-        tokens, attention = self.backbone.encode_images(pixels)
-        allowed = torch.ones_like(attention, dtype=torch.bool)
-        allowed[:, 0] = False
-        k = int(self.ratio * (tokens.shape[1] - 1))
-        return F.normalize(tokens[:, 0], dim=-1), F.normalize(self.image_tse(tokens, attention, allowed, k), dim=-1)
+        bge, tse = self.image_features(pixels)
+        return F.normalize(bge, dim=-1), F.normalize(tse, dim=-1)
 
     def encode_texts(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Token ids (B, L) to BGE (B, D) and TSE (B, E), both L2-normalised."""
-        tokens, attention = self.backbone.encode_texts(ids)
-        rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
-        allowed = ids != PAD
-        allowed[:, 0] = False
-        allowed[rows, end] = False
-        k = int(self.ratio * (len(self.backbone.text_positions) - 2))
-        tse = self.text_tse(tokens, attention, allowed, k)
-        return F.normalize(tokens[rows, end], dim=-1), F.normalize(tse, dim=-1)
+        bge, tse = self.text_features(ids)
+        return F.normalize(bge, dim=-1), F.normalize(tse, dim=-1)

@@ -168,9 +168,10 @@ class Trainer:
         return loss
 
     def _text(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        ids = self.tokenizer.mask_tokens(
-            ids[:, : int((ids != 0).sum(1).max())], self.settings.token_mask_rate, generator
-        )
+        longest = int((ids != 0).sum(1).max())
+        ids = self.tokenizer.mask_tokens(ids[:, :longest], self.settings.token_mask_rate, generator)
+        if self.settings.batchnorm_padding:
+            ids = torch.nn.functional.pad(ids, (0, self.tokenizer.length - longest))
         return self.model.encode_texts(ids)
 
     def _matching(self, image, text, pids: Tensor, label: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -40,3 +41,9 @@ class Embeddings:
     def similarity(self) -> np.ndarray:
         """(Q, G) mean of the BGE and TSE cosines."""
         return (self.text_bge @ self.image_bge.T + self.text_tse @ self.image_tse.T) / 2
+
+    def similarity_blocks(self, rows: int = 512) -> Iterator[np.ndarray]:
+        """`similarity` in blocks of `rows` queries, for galleries whose whole matrix would not fit in memory."""
+        for start in range(0, len(self.text_bge), rows):
+            part = slice(start, start + rows)
+            yield (self.text_bge[part] @ self.image_bge.T + self.text_tse[part] @ self.image_tse.T) / 2

@@ -1,0 +1,123 @@
+"""Compare a benchmark's files with what its owners distribute."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from icl.data.readers import SPLITS, image_root, read_annotations
+from icl.data.registry import BENCHMARKS
+from icl.errors import InputError
+from icl.progress import progress
+
+
+def inspect_image(path: Path) -> tuple[str, str]:
+    """(sha256 of the file, what is wrong with it or nothing); the image is decoded whole."""
+    try:
+        content = path.read_bytes()
+        with Image.open(path) as image:
+            image.load()
+        return hashlib.sha256(content).hexdigest(), ""
+    except (OSError, SyntaxError, ValueError) as error:
+        return "", f"{type(error).__name__}: {error}"
+
+
+def inspect_images(paths: list[Path], threads: int) -> list[tuple[str, str]]:
+    """`inspect_image` of many, side by side."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(progress(pool.map(inspect_image, paths), len(paths), "images"))
+
+
+def describe_split(rows: pd.DataFrame, found: dict[str, tuple[str, str]]) -> dict:
+    """Counts of one split.
+
+    Args:
+        rows: pairs table of the split. found: `inspect_image` by image name.
+    """
+    images = rows.drop_duplicates("image_id").image
+    digests = Counter(found[name][0] for name in images if found[name][0])
+    words = rows.caption.str.split().str.len()
+    return {
+        "identities": int(rows.pid.nunique()),
+        "images": int(rows.image_id.nunique()),
+        "captions": len(rows),
+        "mean_words": round(float(words.mean()), 2) if len(rows) else 0.0,
+        "empty_captions": int((words == 0).sum()),
+        "duplicate_captions": int(rows.caption.duplicated().sum()),
+        "duplicate_images": sum(n - 1 for n in digests.values()),
+        "unreadable_images": int(sum(bool(found[name][1]) for name in images)),
+    }
+
+
+def verify(layout: str, root: Path, generated: bool, threads: int = 2) -> dict:
+    """Report on a benchmark.
+
+    Args:
+        layout: a name of `readers.LAYOUTS`. root: the benchmark's folder.
+        generated: it is the project's own, so that the public benchmark's counts do not apply.
+
+    Returns:
+        {"status": "ok" | "differs" | "missing", "splits": counts by split, "differences": [...], "unreadable": [...]};
+        where it cannot be read, "problem" says why and what to do.
+    """
+    try:
+        pairs = read_annotations(layout, root)
+    except InputError as error:
+        return {"status": "missing", "problem": str(error), "splits": {}, "differences": [], "unreadable": []}
+    folder, names = image_root(layout, root), pairs.image.unique().tolist()
+    found = dict(zip(names, inspect_images([folder / name for name in names], threads), strict=True))
+    splits = {split: describe_split(pairs[pairs.split == split], found) for split in SPLITS}
+    unreadable = [f"{folder / name}: {what}" for name, (_, what) in found.items() if what]
+    differences = [] if generated else _differences(layout, splits)
+    differences += _shared_identities(pairs) + [f"{len(unreadable)} unreadable images"] * bool(unreadable)
+    status = "differs" if differences else "ok"
+    found = {"splits": splits, "differences": differences, "unreadable": unreadable}
+    return {"status": status, "generated": generated, **found}
+
+
+def _differences(layout: str, splits: dict[str, dict]) -> list[str]:
+    known, out = BENCHMARKS[layout], []
+    for kind in ("identities", "images", "captions"):
+        for split, expected in zip(SPLITS, getattr(known, kind), strict=True):
+            if splits[split][kind] != expected:
+                hedge = "" if known.confirmed else " (that count is not confirmed on the files)"
+                out.append(f"{split}: {splits[split][kind]} {kind}, not {expected}{hedge}")
+    return out
+
+
+def _shared_identities(pairs: pd.DataFrame) -> list[str]:
+    owners = pairs.groupby("pid").split.nunique()
+    shared = owners[owners > 1].index.tolist()
+    return [f"{len(shared)} identities in more than one split, such as {shared[0]}"] if shared else []
+
+
+def report(results: dict[str, dict], layouts: dict[str, str]) -> str:
+    """The reports of several benchmarks as Markdown.
+
+    Args:
+        results: `verify` by benchmark. layouts: layout by benchmark.
+    """
+    lines = ["# Benchmarks as found", ""]
+    for name, found in results.items():
+        known = BENCHMARKS[layouts[name]]
+        lines += [f"## {name}: {found['status']}", ""]
+        if found["status"] == "missing":
+            lines += [found["problem"], ""]
+            continue
+        columns = list(next(iter(found["splits"].values())))
+        lines += [
+            "| split | " + " | ".join(c.replace("_", " ") for c in columns) + " |",
+            "|---" * (len(columns) + 1) + "|",
+        ]
+        for split, row in found["splits"].items():
+            lines.append(f"| {split} | " + " | ".join(str(row[c]) for c in columns) + " |")
+        lines += ["", *(f"- {d}" for d in found["differences"]), *(f"- {u}" for u in found["unreadable"][:20])]
+        if not found["generated"]:
+            lines.append(f"- the supplementary states: {known.stated}")
+        lines.append("")
+    return "\n".join(lines)

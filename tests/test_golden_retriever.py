@@ -1,0 +1,227 @@
+"""Parity of the whole RDE model with the published implementation's numeric reference vectors."""
+
+import numpy as np
+import pytest
+import torch
+
+from icl.retriever.backbone import attention_row, resize_image_positions, resize_text_positions
+from icl.retriever.checkpoints import build_retriever
+from icl.retriever.losses import LOSSES
+from icl.retriever.training import rda_weight
+from icl.retriever.weights import from_published, to_published
+from icl.settings import RetrieverSettings
+from tests.test_golden import GOLDEN, load, needs_golden
+
+pytestmark = needs_golden
+
+
+@pytest.fixture(scope="module")
+def golden():
+    meta, data = load("rde_forward")
+    weights = np.load(GOLDEN / "rde_weights.npz")
+    return meta, data, {name: torch.tensor(weights[name]) for name in weights.files}
+
+
+def published_model(golden, padding: bool = True):
+    meta, _, state = golden
+    c = meta["config"]
+    settings = RetrieverSettings(
+        image_height=c["image_size"][0],
+        image_width=c["image_size"][1],
+        select_ratio=c["select_ratio"],
+        batchnorm_padding=padding,
+    )
+    return build_retriever(from_published(state), settings, c["context_length"]).eval()
+
+
+def inputs(golden):
+    _, data, _ = golden
+    return (torch.tensor(data[k]) for k in ("images", "caption_ids", "rcaption_ids", "pids", "label_hat"))
+
+
+def close(found, expected, rtol=1e-4):
+    expected = np.asarray(expected)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+
+
+def test_every_published_weight_is_used_or_known(golden):
+    weights = from_published(golden[2])
+    assert not weights.unknown
+    model = published_model(golden)
+    assert set(weights.tensors) <= {name.removeprefix("backbone.") for name in model.state_dict()}
+    again = to_published(model.state_dict())
+    assert set(again) | set(weights.aside) == set(golden[2])
+    for name, tensor in again.items():
+        assert torch.equal(tensor.float(), golden[2][name].float()), name
+
+
+def test_features_of_images_and_texts(golden):
+    _, data, _ = golden
+    model = published_model(golden)
+    images, ids, rids, _, _ = inputs(golden)
+    image, text, rtext = model.image_features(images.float()), model.text_features(ids), model.text_features(rids)
+    for found, name in zip(
+        (*image, *text, *rtext), ("img_bge", "img_tse", "txt_bge", "txt_tse", "rtxt_bge", "rtxt_tse"), strict=True
+    ):
+        close(found, data[name])
+
+
+def test_projected_tokens_and_attention_of_the_last_block(golden):
+    _, data, _ = golden
+    model = published_model(golden)
+    images, ids, *_ = inputs(golden)
+    tokens, rows = model.backbone.encode_images(images.float())
+    two = len(data["img_tokens_2"])
+    close(tokens[:two], data["img_tokens_2"])
+    close(rows, data["img_attn_cls_row"])
+    close(rows[:two], data["img_attn_2"][:, 0])
+    tokens, rows = model.backbone.encode_texts(ids)
+    close(tokens[:two], data["txt_tokens_2"])
+    close(rows, data["txt_attn_eot_row"])
+
+
+def test_attention_row_is_the_row_of_the_whole_matrix(golden):
+    """Each row of the stored attention matrices, not only the global token's."""
+    _, data, _ = golden
+    model = published_model(golden)
+    ids = next(iter([torch.tensor(data["caption_ids"])]))[: len(data["txt_attn_2"])]
+    x = model.backbone.text.embeddings.token_embedding(ids) + model.backbone.text_positions[: ids.shape[1]]
+    *first, last = model.backbone.text.encoder.layers
+    from icl.retriever.backbone import _block
+
+    for layer in first:
+        x = _block(layer, x, causal=True)
+    for place in range(ids.shape[1]):
+        close(attention_row(last, x, torch.full((len(ids),), place), causal=True), data["txt_attn_2"][:, place])
+
+
+def test_selected_patches(golden):
+    meta, data, _ = golden
+    model = published_model(golden)
+    _, rows = model.backbone.encode_images(torch.tensor(data["images"]).float())
+    rows[:, 0] = -1
+    found = rows.topk(meta["k_visual"], dim=1).indices
+    assert np.array_equal(np.sort(found.detach(), 1), np.sort(data["img_topk_idx"], 1))
+
+
+def test_batch_may_be_trimmed_to_its_longest_caption(golden):
+    """What follows the end token changes nothing in eval mode."""
+    _, data, _ = golden
+    model = published_model(golden)
+    ids = torch.tensor(data["caption_ids"])
+    short = ids[1:3]  # one and two words
+    short = short[:, : int((short != 0).sum(1).max())]
+    for found, name in zip(model.text_features(short), ("txt_bge", "txt_tse"), strict=True):
+        close(found, data[name][1:3])
+
+
+def test_evaluation_similarity(golden):
+    _, data, _ = golden
+    model = published_model(golden)
+    images, ids, *_ = inputs(golden)
+    pairs = zip(model.encode_texts(ids), model.encode_images(images.float()), strict=True)
+    sims = sum(t @ i.T for t, i in pairs) / 2
+    close(sims, data["eval_sims"])
+
+
+def test_per_pair_losses_and_similarities(golden):
+    meta, data, _ = golden
+    model = published_model(golden)
+    images, ids, _, pids, _ = inputs(golden)
+    c = meta["config"]
+    pairs = zip(model.encode_images(images.float()), model.encode_texts(ids), strict=True)
+    for found, name in zip(pairs, ("bge", "tse"), strict=True):
+        scores = found[0] @ found[1].T
+        close(LOSSES["tal"](scores, pids, c["tau"], c["margin"]), data[f"per_loss_{name}"], 2e-4)
+        close(scores.diagonal(), data[f"per_sims_{name}"])
+
+
+def total_loss(golden, model, task: str, epoch: int):
+    """Eq. (1) to (3) with the stored labels, by our own parts; and its four parts."""
+    meta, _, _ = golden
+    images, ids, rids, pids, label = inputs(golden)
+    c, name = meta["config"], task.split("+")[0].lower()
+    image, parts = model.encode_images(images.float()), {}
+    for suffix, text_ids in (("", ids), ("_aug", rids)):
+        if suffix and "aug" not in task:
+            continue
+        loss = LOSSES["tal" if suffix else name]  # the published augmentation branch is always TAL
+        weight = rda_weight(epoch, RetrieverSettings(rda_gamma_slope=0.03)) if suffix else 1.0
+        for part, i, t in zip(("bge", "tse"), image, model.encode_texts(text_ids), strict=True):
+            values = (label * loss(i @ t.T, pids, c["tau"], c["margin"])).sum()
+            if name in ("infonce", "sdm") and not suffix:
+                values = values / label.sum()  # published: a mean over the clean pairs for these two
+            parts[f"{part}{suffix}_loss"] = weight * values
+    return parts
+
+
+def test_all_stored_losses_and_gradient_norms(golden):
+    meta, _, _ = golden
+    for key, expected in meta["losses"].items():
+        task, mode, *rest = key.split("|")
+        epoch = int(rest[0].removeprefix("epoch")) if rest else 1
+        model = published_model(golden).train(mode == "train")
+        parts = total_loss(golden, model, task, epoch)
+        for name, value in parts.items():
+            assert value.item() == pytest.approx(expected[name], rel=5e-4, abs=1e-4), (key, name)
+        sum(parts.values()).backward()
+        grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        published = to_published({n: grads.get(n, torch.zeros_like(p)) for n, p in model.named_parameters()})
+        for name, norm in expected.get("grad_l2", {}).items():
+            if name in published:
+                assert published[name].norm().item() == pytest.approx(norm, rel=2e-3, abs=1e-3), (key, name)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_gradients(golden, mode):
+    _, data, _ = golden
+    model = published_model(golden).train(mode == "train")
+    sum(total_loss(golden, model, "TAL+aug", 1).values()).backward()
+    grads = to_published({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    stored = [name for name in data.files if name.startswith(f"grad_{mode}_ep1/")]
+    assert stored
+    for name in stored:
+        close(grads[name.split("/", 1)[1]], data[name], 2e-3)
+
+
+def test_batchnorm_buffers_after_one_training_forward(golden):
+    _, data, _ = golden
+    model = published_model(golden).train()
+    total_loss(golden, model, "TAL+aug", 1)
+    state = to_published(model.state_dict())
+    for name in data.files:
+        if name.startswith("buffers_after") and ".bns.0." in name:
+            close(state[name.split("/", 1)[1]].float(), data[name])
+
+
+def test_without_the_published_padding_only_the_texts_batchnorm_differs(golden):
+    """The default: padding stays out of the statistics; in eval mode nothing changes."""
+    _, data, _ = golden
+    ids = torch.tensor(data["caption_ids"])
+    ours, published = published_model(golden, padding=False), published_model(golden)
+    for a, b in zip(ours.text_features(ids), published.text_features(ids), strict=True):
+        close(a, b.detach())
+    ours.train().text_features(ids), published.train().text_features(ids)
+    assert not torch.allclose(ours.text_tse.norm.running_mean, published.text_tse.norm.running_mean)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "grid"),
+    [
+        ("visual_in", "visual_out_24x8", (24, 8)),
+        ("visual_in", "visual_out_14x7", (14, 7)),
+        ("visual16_in", "visual16_out_27x9", (27, 9)),
+    ],
+)
+def test_image_positions(source, target, grid):
+    _, data = load("pos_embed")
+    found = resize_image_positions(torch.tensor(data[source]), *grid)
+    np.testing.assert_allclose(found, data[target], atol=1e-6)
+
+
+def test_text_positions_are_interpolated_as_the_paper_says():
+    _, data = load("pos_embed")
+    expected = data["text_intended_77_to_168"]
+    found = resize_text_positions(torch.tensor(data["text_in"]), len(expected))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert torch.equal(resize_text_positions(torch.tensor(data["text_in"]), 77), torch.tensor(data["text_in"]))
