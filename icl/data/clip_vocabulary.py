@@ -49,7 +49,7 @@ def clip_tokenizer():
 
     lines = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n")
     merges = [
-        tuple(line.split()) for line in lines[1 : PIECES - 512]
+        tuple(line.split()) for line in lines[1 : PIECES - 256 - 2]
     ]  # one less than the vocabulary has: the mask's place
     symbols = byte_symbols()
     pieces = [*symbols, *(s + "</w>" for s in symbols), *("".join(pair) for pair in merges)]

@@ -42,7 +42,7 @@ def trl(scores: Tensor, pids: Tensor, tau: float, margin: float) -> Tensor:
     def direction(s: Tensor) -> Tensor:
         with torch.no_grad():
             weights = (s / tau).masked_fill(~same, float("-inf")).softmax(1)
-        hardest = s.masked_fill(same, float("-inf")).max(1).values
+        hardest = s.masked_fill(same, 0.0).max(1).values  # as published: at least 0
         value = F.relu(margin - (weights * s).sum(1) + hardest)
         return torch.where(same.all(1), torch.zeros_like(value), value)
 
