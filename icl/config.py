@@ -150,6 +150,8 @@ def _check_datasets(settings: Settings) -> None:
         values = getattr(settings, key)
         if not values or len(set(values)) < len(values):
             raise _wrong(key, list(values), "a non-empty list without repeats")
+    if settings.retriever.selection == "best-test" and not settings.retriever.watch_test:
+        raise _wrong("retriever.watch_test", False, "true, since retriever.selection is best-test")
     for name, dataset in settings.datasets.items():
         path = f"config key datasets.{name}"
         if bool(dataset.root) == bool(dataset.generator):

@@ -74,6 +74,8 @@ class RetrieverSettings:
         False, "TSE BatchNorm also sees the padding of captions shorter than the tokens kept (as published)."
     )
     noise_rate: float = setting(0.0, "Share of training captions permuted for the noise study.", low=0, high=1)
+    noise_file: str = setting("", "Published index of a noise study (.npy); it then decides which captions move.")
+    ccd: bool = setting(True, "Divide the pairs by CCD at every epoch; false trains on all of them.")
     ccd_variant: str = setting(
         "default",
         "GMM settings of CCD: default, strict or auto (published rule).",
@@ -84,7 +86,21 @@ class RetrieverSettings:
         "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs, where it ends at its floor too).",
     )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
-    selection: str = setting("best-val", "Checkpoint: best-val, or last.", choices=("best-val", "last"))
+    stretched_positions_lr_factor: float = setting(
+        5.0, "Factor on the learning rate of text positions stretched beyond CLIP's 77 (as published)."
+    )
+    selection: str = setting(
+        "best-val",
+        "Checkpoint: best-val, last, or best-test (the published protocol; needs watch_test).",
+        choices=("best-val", "last", "best-test"),
+    )
+    watch_test: bool = setting(False, "Measure the test split at every epoch too, to report the published protocol.")
+    precision: str = setting(
+        "float32",
+        "Arithmetic of the backbone in training: float32, bfloat16 or float16 (heads and losses: float32).",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    piece: int = setting(0, "Pairs that the backbone takes at once (gradient caching); 0: the whole batch.", low=0)
 
 
 @dataclass(frozen=True)

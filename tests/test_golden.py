@@ -13,7 +13,7 @@ from icl.metrics import retrieval_metrics
 from icl.mllm.parsing import vqa_subtexts
 from icl.retriever.ccd import clean_mask, divide, posterior_of_clean
 from icl.retriever.losses import LOSSES
-from icl.retriever.training import rate_factor, rda_weight
+from icl.retriever.schedule import rate_factor, rda_weight
 from icl.settings import RetrieverSettings
 
 GOLDEN = Path(os.environ.get("ICL_GOLDEN", Path(__file__).parents[1] / ".." / "shared" / "golden"))

@@ -7,7 +7,7 @@ import torch
 from icl.retriever.backbone import attention_row, resize_image_positions, resize_text_positions
 from icl.retriever.checkpoints import build_retriever
 from icl.retriever.losses import LOSSES
-from icl.retriever.training import rda_weight
+from icl.retriever.schedule import rda_weight
 from icl.retriever.weights import from_published, to_published
 from icl.settings import RetrieverSettings
 from tests.test_golden import GOLDEN, load, needs_golden

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from icl.errors import InputError
+from icl.progress import progress
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -31,54 +34,92 @@ def load_image(path: Path) -> Image.Image:
         ) from error
 
 
-class ImageStore:
-    """Images of a benchmark, resized and kept in memory as uint8, so that no epoch decodes a file twice."""
+@dataclass(frozen=True)
+class Augmentation:
+    """Draws of RDE's image augmentations for B images; applied to any part of them alike.
 
-    def __init__(self, root: Path, names: list[str], height: int, width: int) -> None:
+    Attributes:
+        flip: (B,) bool. corners: (B, 2) top and left of the crop, of the padded image.
+        boxes: (B, 4) top, left, rows, columns of the erased rectangle; no rows: none. pad: pixels on each side.
+    """
+
+    flip: Tensor
+    corners: Tensor
+    boxes: Tensor
+    pad: int
+
+    @classmethod
+    def draw(cls, count: int, height: int, width: int, generator: torch.Generator) -> Augmentation:
+        """Flip half; pad by 10 pixels at 384 rows (scaled to the height) and crop; erase in half a rectangle of 2 to 40 %."""
+        pad = max(1, round(10 * height / 384))
+        flip = torch.rand(count, generator=generator) < 0.5
+        corners = torch.randint(0, 2 * pad + 1, (count, 2), generator=generator)
+        boxes = [_rectangle(torch.rand(5, generator=generator).tolist(), height, width) for _ in range(count)]
+        return cls(flip, corners, torch.tensor(boxes), pad)
+
+    def part(self, share: slice) -> Augmentation:
+        """The draws of some of the images."""
+        return Augmentation(self.flip[share], self.corners[share], self.boxes[share], self.pad)
+
+    def move(self, pixels: Tensor) -> Tensor:
+        """Flip, pad with black and crop (B, 3, H, W) in [0, 1]."""
+        _, _, h, w = pixels.shape
+        pixels = torch.where(self.flip.to(pixels.device).view(-1, 1, 1, 1), pixels.flip(3), pixels)
+        padded = torch.nn.functional.pad(pixels, (self.pad,) * 4)
+        return torch.stack([padded[k, :, y : y + h, x : x + w] for k, (y, x) in enumerate(self.corners.tolist())])
+
+    def erase(self, pixels: Tensor) -> Tensor:
+        """Fill the rectangles of normalised pixels with the mean."""
+        out = pixels.clone()
+        for k, (top, left, rows, columns) in enumerate(self.boxes.tolist()):
+            out[k, :, top : top + rows, left : left + columns] = 0.0
+        return out
+
+
+def _rectangle(u: list[float], height: int, width: int) -> tuple[int, int, int, int]:
+    """Top, left, rows and columns from five uniform draws; the first says whether there is a rectangle."""
+    if u[0] >= 0.5:
+        return 0, 0, 0, 0
+    area, ratio = height * width * (0.02 + u[1] * 0.38), 0.3 * (3.3 / 0.3) ** u[2]
+    rows, columns = min(height, round((area * ratio) ** 0.5)), min(width, round((area / ratio) ** 0.5))
+    return int(u[3] * (height - rows + 1)), int(u[4] * (width - columns + 1)), rows, columns
+
+
+class ImageStore:
+    """Images of a benchmark, resized and kept in memory as uint8, so that no epoch decodes a file twice.
+
+    Args:
+        threads: files decoded side by side.
+    """
+
+    def __init__(self, root: Path, names: list[str], height: int, width: int, threads: int = 4) -> None:
         self.pixels = torch.empty(len(names), 3, height, width, dtype=torch.uint8)
-        for k, name in enumerate(names):
-            image = load_image(root / name)
+
+        def read(k: int) -> None:
+            image = load_image(root / names[k])
             if image.size != (width, height):
                 image = image.resize((width, height), Image.Resampling.BILINEAR)
             self.pixels[k] = torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in progress(pool.map(read, range(len(names))), len(names), "reading images"):
+                pass
+
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def batch(self, rows: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Normalised pixels (B, 3, H, W); augmented where a generator is given."""
-        pixels = self.pixels[rows].float() / 255
-        if generator is not None:
-            pixels = flip_and_crop(pixels, generator)
+    def batch(
+        self, rows: Tensor, augmentation: Augmentation | None = None, device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Normalised pixels (B, 3, H, W), augmented where draws are given; uint8 goes to the device, floats are made there."""
+        pixels = self.pixels[rows].to(device, non_blocking=True).float() / 255
+        if augmentation is not None:
+            pixels = augmentation.move(pixels)
         pixels = normalise(pixels)
-        return erase(pixels, generator) if generator is not None else pixels
+        return augmentation.erase(pixels) if augmentation is not None else pixels
 
 
 def normalise(pixels: Tensor) -> Tensor:
     """CLIP's normalisation of (B, 3, H, W) in [0, 1]."""
-    return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
-def flip_and_crop(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Random horizontal flip, zero padding of 10 pixels at 384 rows (scaled to the height), random crop."""
-    b, _, h, w = pixels.shape
-    pixels = torch.where((torch.rand(b, generator=generator) < 0.5).view(-1, 1, 1, 1), pixels.flip(3), pixels)
-    pad = max(1, round(10 * h / 384))
-    padded = torch.nn.functional.pad(pixels, (pad,) * 4)
-    corners = torch.randint(0, 2 * pad + 1, (b, 2), generator=generator).tolist()
-    return torch.stack([padded[k, :, y : y + h, x : x + w] for k, (y, x) in enumerate(corners)])
-
-
-def erase(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Random erasing as in RDE: half of the images lose a rectangle of 2 to 40 % (scale), filled with the mean."""
-    b, _, h, w = pixels.shape
-    out = pixels.clone()
-    for k in range(b):
-        u = torch.rand(5, generator=generator).tolist()
-        if u[0] >= 0.5:
-            continue
-        area, ratio = h * w * (0.02 + u[1] * 0.38), 0.3 * (3.3 / 0.3) ** u[2]
-        rows, columns = min(h, round((area * ratio) ** 0.5)), min(w, round((area / ratio) ** 0.5))
-        top, left = int(u[3] * (h - rows + 1)), int(u[4] * (w - columns + 1))
-        out[k, :, top : top + rows, left : left + columns] = 0.0
-    return out
+    mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (MEAN, STD))
+    return (pixels - mean) / std

@@ -60,3 +60,23 @@ def divide(losses_bge: np.ndarray, losses_tse: np.ndarray, variant: str, seed: i
     a, b = clean_mask(bge), clean_mask(tse)
     coin = np.random.default_rng(seed).random(len(a)) < 0.5
     return Division(np.where(a == b, a, coin).astype(np.int64), bge, tse, a == b)
+
+
+def quality(division: Division | None, really_clean: np.ndarray) -> dict[str, float]:
+    """How well a division finds the pairs that the noise study spoilt: precision, recall and AUROC of "noisy", in percent.
+
+    Args:
+        really_clean: (N,) the truth; empty answer where all pairs are clean or nothing was divided.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if division is None or really_clean.all():
+        return {}
+    noisy, called = ~really_clean, division.clean == 0
+    hit = int((noisy & called).sum())
+    doubt = -(division.posterior_bge + division.posterior_tse) / 2
+    return {
+        "ccd_precision": 100 * hit / max(1, int(called.sum())),
+        "ccd_recall": 100 * hit / int(noisy.sum()),
+        "ccd_auroc": 100 * float(roc_auc_score(noisy, doubt)),
+    }

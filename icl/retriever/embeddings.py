@@ -13,40 +13,53 @@ from icl.data.pairs import images_of
 from icl.data.tokenizer import CaptionTokenizer
 from icl.retriever.model import RDE
 from icl.retriever.vectors import Embeddings
+from icl.retriever.world import World
 
 BATCH = 256
 
 
+def _device(model: RDE) -> torch.device:
+    return model.backbone.image_positions.device
+
+
 @torch.inference_mode()
-def encode_images(model: RDE, store: ImageStore) -> tuple[Tensor, Tensor]:
-    """BGE and TSE of all images of a store."""
+def encode_images(model: RDE, store: ImageStore, world: World | None = None) -> tuple[Tensor, Tensor]:
+    """BGE and TSE of all images of a store, on the CPU; each process of a world encodes its share."""
+    device, world = _device(model), world or World(0, 1, _device(model))
+    share = world.share(len(store))
     parts = [
-        model.encode_images(store.batch(torch.arange(k, min(k + BATCH, len(store)))))
-        for k in range(0, len(store), BATCH)
+        model.encode_images(store.batch(torch.arange(k, min(k + BATCH, share.stop)), None, device))
+        for k in range(share.start, share.stop, BATCH)
     ]
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+    bge, tse = (world.gather(torch.cat(column), len(store)).cpu() for column in zip(*parts, strict=True))
+    return bge, tse
 
 
 @torch.inference_mode()
-def encode_texts(model: RDE, tokenizer: CaptionTokenizer, texts: list[str]) -> tuple[Tensor, Tensor]:
-    """BGE and TSE of texts, batched by length and given back in their order."""
+def encode_texts(
+    model: RDE, tokenizer: CaptionTokenizer, texts: list[str], world: World | None = None
+) -> tuple[Tensor, Tensor]:
+    """BGE and TSE of texts, batched by length and given back in their order, on the CPU."""
+    device, world = _device(model), world or World(0, 1, _device(model))
     ids = tokenizer.encode(texts)
     lengths = (ids != 0).sum(1)
     order = lengths.argsort(stable=True)
     bge, tse = [], []
-    for rows in order.split(BATCH):
-        b, t = model.encode_texts(ids[rows, : int(lengths[rows].max())])
+    for rows in order[world.share(len(texts))].split(BATCH):
+        b, t = model.encode_texts(ids[rows, : int(lengths[rows].max())].to(device))
         bge.append(b)
         tse.append(t)
     back = order.argsort()
-    return torch.cat(bge)[back], torch.cat(tse)[back]
+    return tuple(world.gather(torch.cat(column), len(texts)).cpu()[back] for column in (bge, tse))
 
 
-def embed(model: RDE, tokenizer: CaptionTokenizer, rows: pd.DataFrame, store: ImageStore) -> Embeddings:
+def embed(
+    model: RDE, tokenizer: CaptionTokenizer, rows: pd.DataFrame, store: ImageStore, world: World | None = None
+) -> Embeddings:
     """Embed a split: `rows` of the pairs table, `store` with its images in `images_of` order."""
     gallery = images_of(rows)
-    image_bge, image_tse = encode_images(model, store)
-    text_bge, text_tse = encode_texts(model, tokenizer, rows.caption.tolist())
+    image_bge, image_tse = encode_images(model, store, world)
+    text_bge, text_tse = encode_texts(model, tokenizer, rows.caption.tolist(), world)
     return Embeddings(
         *(x.numpy() for x in (image_bge, image_tse, text_bge, text_tse)),
         gallery.image_id.to_numpy(),

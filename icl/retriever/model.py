@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,10 +12,37 @@ from icl.data.tokenizer import PAD
 from icl.retriever.backbone import CLIPBackbone
 
 
-class TokenSelection(nn.Module):
-    """TSE head: the most attended tokens, transformed and max-pooled.
+class Selection(NamedTuple):
+    """What the backbone gives to the heads; small enough to be gathered and cached.
 
-    The kept tokens are L2-normalised; linear(D -> E) + MLP(D -> D -> E with BatchNorm and ReLU); max over the tokens.
+    Attributes:
+        whole: (B, D) the global token. tokens: (B, k, D) the most attended ones. kept: (B, k) False beyond a short text.
+    """
+
+    whole: Tensor
+    tokens: Tensor
+    kept: Tensor
+
+
+def select(tokens: Tensor, attention: Tensor, present: Tensor, special: Tensor, whole: Tensor, k: int) -> Selection:
+    """The k tokens that the global token attends to most.
+
+    Args:
+        tokens: (B, L, D) projected tokens. attention: (B, L) of the global token. whole: (B, D) the global token.
+        present: (B, L) False on padding. special: (B, L) True on class, start and end tokens. k: tokens kept at most.
+    """
+    scores = (attention * present).masked_fill(special, -1.0)
+    top = scores.topk(min(k, tokens.shape[1]), dim=1).indices
+    chosen = tokens.gather(1, top.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+    chosen = F.pad(chosen, (0, 0, 0, k - chosen.shape[1]))
+    kept = torch.arange(k, device=tokens.device) < (present & ~special).sum(1, keepdim=True)
+    return Selection(whole, chosen, kept)
+
+
+class TokenSelection(nn.Module):
+    """TSE head: the kept tokens, transformed and max-pooled.
+
+    Kept tokens are L2-normalised; linear(D -> E) + MLP(D -> D -> E with BatchNorm and ReLU); max over the tokens.
     """
 
     def __init__(self, dim: int, out: int, padding_counts: bool = False) -> None:
@@ -22,20 +51,9 @@ class TokenSelection(nn.Module):
         self.hidden, self.norm, self.output = nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.Linear(dim, out)
         self.padding_counts = padding_counts
 
-    def forward(self, tokens: Tensor, attention: Tensor, present: Tensor, special: Tensor, k: int) -> Tensor:
-        """Args:
-            tokens: (B, L, D) projected tokens. attention: (B, L) of the global token.
-            present: (B, L) False on padding. special: (B, L) True on class, start and end tokens. k: tokens kept at most.
-
-        Returns:
-            (B, E); a row without any patch or word is zero.
-        """
-        scores = (attention * present).masked_fill(special, -1.0)
-        k = min(k, tokens.shape[1])
-        top = scores.topk(k, dim=1).indices  # (B, k)
-        count = (present & ~special).sum(1, keepdim=True)
-        kept = torch.arange(k, device=tokens.device) < count  # (B, k)
-        chosen = F.normalize(tokens.gather(1, top.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])), dim=-1, eps=1e-8)
+    def forward(self, tokens: Tensor, kept: Tensor) -> Tensor:
+        """(B, k, D) selected tokens, of which (B, k) are kept, to (B, E); a row without any is zero."""
+        chosen = F.normalize(tokens, dim=-1, eps=1e-8)
         if self.padding_counts:
             values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, -1)
             pooled = values.masked_fill(~kept.unsqueeze(-1), float("-inf"))
@@ -64,30 +82,49 @@ class RDE(nn.Module):
         self.image_tse = TokenSelection(backbone.dim, tse_dim)
         self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts)
 
-    def image_features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), not normalised."""
+    def select_images(self, pixels: Tensor) -> Selection:
+        """Pixels (B, 3, H, W) through the image tower."""
         tokens, attention = self.backbone.encode_images(pixels)
         special = torch.zeros_like(attention, dtype=torch.bool)
         special[:, 0] = True
         k = int(self.ratio * (tokens.shape[1] - 1))
-        return tokens[:, 0], self.image_tse(tokens, attention, torch.ones_like(special), special, k)
+        return select(tokens, attention, torch.ones_like(special), special, tokens[:, 0], k)
 
-    def text_features(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Token ids (B, L) to BGE (B, D) and TSE (B, E), not normalised."""
+    def select_texts(self, ids: Tensor) -> Selection:
+        """Token ids (B, L) through the text tower."""
         tokens, attention = self.backbone.encode_texts(ids)
         rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
         special = torch.zeros_like(ids, dtype=torch.bool)
         special[:, 0] = True
         special[rows, end] = True
         k = int(self.ratio * (len(self.backbone.text_positions) - 2))
-        return tokens[rows, end], self.text_tse(tokens, attention, ids != PAD, special, k)
+        return select(tokens, attention, ids != PAD, special, tokens[rows, end], k)
+
+    def image_features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), not normalised."""
+        return self.finish_images(self.select_images(pixels))
+
+    def text_features(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Token ids (B, L) to BGE (B, D) and TSE (B, E), not normalised."""
+        return self.finish_texts(self.select_texts(ids))
+
+    def finish_images(self, selection: Selection) -> tuple[Tensor, Tensor]:
+        """The heads on selected patches, in float32: BGE (B, D) and TSE (B, E), not normalised."""
+        return selection.whole.float(), self.image_tse(selection.tokens.float(), selection.kept)
+
+    def finish_texts(self, selection: Selection) -> tuple[Tensor, Tensor]:
+        """The heads on selected words, in float32: BGE (B, D) and TSE (B, E), not normalised."""
+        return selection.whole.float(), self.text_tse(selection.tokens.float(), selection.kept)
 
     def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), both L2-normalised."""
-        bge, tse = self.image_features(pixels)
-        return F.normalize(bge, dim=-1), F.normalize(tse, dim=-1)
+        return normalised(self.image_features(pixels))
 
     def encode_texts(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Token ids (B, L) to BGE (B, D) and TSE (B, E), both L2-normalised."""
-        bge, tse = self.text_features(ids)
-        return F.normalize(bge, dim=-1), F.normalize(tse, dim=-1)
+        return normalised(self.text_features(ids))
+
+
+def normalised(features: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Both embeddings at length 1."""
+    return F.normalize(features[0], dim=-1), F.normalize(features[1], dim=-1)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-import random
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,108 +12,44 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from icl.data.images import ImageStore
-from icl.data.pairs import images_of, split_of
-from icl.data.reorganize import reorganize
-from icl.errors import InputError
-from icl.metrics import retrieval_metrics
+from icl.data.images import Augmentation
+from icl.data.pairs import split_of
+from icl.metrics import Metrics, retrieval_metrics
 from icl.progress import progress
-from icl.retriever.ccd import Division, divide
+from icl.retriever.ccd import Division, divide, quality
 from icl.retriever.checkpoints import new_retriever, save_retriever
 from icl.retriever.embeddings import embed, encode_images, encode_texts, open_store
 from icl.retriever.losses import loss_named
-from icl.retriever.model import RDE
+from icl.retriever.schedule import build_optimizer, rate_factor, rda_weight
+from icl.retriever.step import Batch, TrainingStep
+from icl.retriever.training_data import TrainingData
+from icl.retriever.world import World
 from icl.settings import RetrieverSettings
 
 
-def rate_factor(epoch: int, settings: RetrieverSettings) -> float:
-    """Factor of the learning rates during an epoch (from 1): linear warm-up, then cosine to 0."""
-    done = epoch - 1
-    if done < settings.warmup_epochs:
-        alpha = done / settings.warmup_epochs
-        return settings.warmup_factor * (1 - alpha) + alpha
-    return 0.5 * (1 + math.cos(math.pi * (done - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)))
-
-
-def rda_weight(epoch: int, settings: RetrieverSettings) -> float:
-    """gamma of Eq. (3) for an epoch counted from 1."""
-    return max(settings.rda_gamma_floor, 1 - settings.rda_gamma_slope * epoch)
-
-
-def build_optimizer(model: RDE, settings: RetrieverSettings) -> torch.optim.Adam:
-    """Adam with RDE's groups: TSE layers at their own rate, biases of the backbone at twice the rate, no decay on biases."""
-    groups = []
-    for name, parameter in model.named_parameters():
-        bias, tse = name.endswith("bias"), "_tse." in name
-        rate = settings.lr_tse if tse else settings.lr * (settings.bias_lr_factor if bias else 1.0)
-        decay = 0.0 if bias else settings.weight_decay
-        groups.append({"params": [parameter], "base": rate, "lr": rate, "weight_decay": decay})
-    return torch.optim.Adam(groups, eps=settings.adam_eps)
-
-
-@dataclass
-class TrainingData:
-    """The train split in memory: captions, their image's row in the store, identities, augmented texts."""
-
-    rows: pd.DataFrame
-    store: ImageStore
-    image_rows: Tensor
-    pids: Tensor
-    diversity: dict[int, list[list[str]] | str] | None
-
-    @classmethod
-    def open(cls, pairs: pd.DataFrame, root: Path, model: RDE, augmented: Path | None) -> TrainingData:
-        rows = split_of(pairs, "train")
-        number = {image_id: k for k, image_id in enumerate(images_of(rows).image_id)}
-        image_rows = torch.tensor([number[i] for i in rows.image_id])
-        pids = torch.tensor(rows.pid.tolist())
-        diversity = read_augmented(augmented, rows) if augmented else None
-        return cls(rows, open_store(rows, root, model), image_rows, pids, diversity)
-
-
-def read_augmented(path: Path, rows: pd.DataFrame) -> dict[int, list[list[str]] | str]:
-    """Augmented captions by caption_id.
-
-    Raises:
-        InputError: a training caption has none.
-    """
-    table = {row["caption_id"]: row["diversity_captions"] for row in json.loads(path.read_text())}
-    for caption_id in rows.caption_id:
-        if caption_id not in table:
-            raise InputError(
-                str(path), f"no entry for caption {caption_id}", "one for every training caption", "Redo it."
-            )
-    return table
-
-
-def inject_noise(rows: pd.DataFrame, rate: float, seed: int) -> pd.DataFrame:
-    """Permute the captions of a share of the pairs (noise study); `caption_id` stays with the place."""
-    if rate == 0:
-        return rows
-    rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(rows), round(rate * len(rows)), replace=False)
-    rows, captions = rows.copy(), rows.caption.to_numpy().copy()
-    captions[chosen] = captions[np.roll(chosen, 1)]
-    rows["caption"] = captions
-    return rows
-
-
 class Trainer:
-    """One training run; `run` resumes after the last finished epoch."""
+    """One training run; `run` resumes after the last finished epoch.
+
+    Under `torchrun` every process holds a share of each batch; all compute the same loss of the whole batch, and only
+    the first writes files.
+    """
 
     def __init__(
         self, settings: RetrieverSettings, pairs: pd.DataFrame, root: Path, seed: int, out: Path, augmented: Path | None
     ) -> None:
         torch.manual_seed(seed)
-        self.settings, self.seed, self.out = settings, seed, out
+        self.settings, self.seed, self.out, self.world = settings, seed, out, World.current()
         self.model, self.tokenizer = new_retriever(settings)
-        self.data = TrainingData.open(pairs, root, self.model, augmented)
-        self.data.rows = inject_noise(self.data.rows, settings.noise_rate, seed)
+        self.data = TrainingData.open(settings, pairs, root, self.model, augmented, seed)
+        self.model.to(self.world.device)
         self.ids = self.tokenizer.encode(self.data.rows.caption.tolist())
-        self.val = split_of(pairs, "val") if (pairs.split == "val").any() else None
-        self.val_store = open_store(self.val, root, self.model) if self.val is not None else None
+        self.watched = [s for s in ("val", "test") if (pairs.split == s).any() and (s == "val" or settings.watch_test)]
+        self.watched_rows = {split: split_of(pairs, split) for split in self.watched}
+        self.stores = {split: open_store(rows, root, self.model) for split, rows in self.watched_rows.items()}
         self.optimizer = build_optimizer(self.model, settings)
-        self.loss = loss_named(settings.loss)
+        loss, s = loss_named(settings.loss), settings
+        self.loss = loss
+        self.step = TrainingStep(self.model, loss, s.tau, s.margin, self.world, s.precision, s.piece)
         self.epoch, self.history, self.best = 0, [], {"rank1": -1.0, "map": -1.0, "epoch": 0}
         self.best_weights: dict[str, Tensor] = {}
         self.division: Division | None = None
@@ -135,69 +69,75 @@ class Trainer:
             group["lr"] = group["base"] * rate_factor(epoch, self.settings)
         self.model.train(self.settings.batchnorm == "train")
         texts = self._augmented_ids(epoch)
-        order = torch.randperm(len(labels), generator=generator)
-        batches = [
-            b
-            for b in order.split(self.settings.batch_size)
-            if len(b) == self.settings.batch_size or len(order) < 2 * len(b)
-        ]
-        total = 0.0
-        for number, batch in enumerate(progress(batches, len(batches), f"epoch {epoch}/{self.settings.epochs}")):
-            loss = self._batch_loss(batch, labels, texts, epoch, generator)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"epoch {epoch}, batch {number}: loss {loss.item()}; captions {batch.tolist()[:8]}..."
-                )
+        batches = self._batches(torch.randperm(len(labels), generator=generator))
+        total, label = 0.0, f"epoch {epoch}/{self.settings.epochs}"
+        prepared = self._prepared(batches, labels, texts, epoch, generator)
+        for number, batch in enumerate(progress(prepared, len(batches), label)):
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
+            loss = self.step.backward(batch)
+            if not torch.isfinite(loss):
+                captions = self.data.rows.caption_id.to_numpy()[batches[number]].tolist()
+                raise FloatingPointError(
+                    f"epoch {epoch}, batch {number}: loss {loss.item()}; captions {captions[:8]}..."
+                )
+            self.step.optimise(self.optimizer)
             total += loss.item()
         self.epoch = epoch
         row = {"epoch": epoch, "loss": total / len(batches), "clean_share": float(labels.float().mean())}
+        row |= quality(self.division, self.data.clean)
         self.history.append({**row, **self._validate(epoch), "seconds": time.time() - start})
         self._save_state()
 
-    def _batch_loss(self, batch: Tensor, labels: Tensor, texts: Tensor | None, epoch: int, generator) -> Tensor:
-        """Eq. (3) on one batch; the images are encoded once for both texts."""
-        s = self.settings
-        image = self.model.encode_images(self.data.store.batch(self.data.image_rows[batch], generator))
-        pids, label = self.data.pids[batch], labels[batch]
-        loss = self._matching(image, self._text(self.ids[batch], generator), pids, label)
-        if texts is not None:
-            loss = loss + rda_weight(epoch, s) * self._matching(image, self._text(texts[batch], generator), pids, label)
-        return loss
+    def _batches(self, order: Tensor) -> list[Tensor]:
+        """Batches of an epoch; a last one that is too small is left out, where there are others."""
+        size = self.settings.batch_size
+        return [b for b in order.split(size) if len(b) == size or len(order) < 2 * len(b)]
 
-    def _text(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _prepared(self, batches: list[Tensor], labels: Tensor, texts: Tensor | None, epoch: int, generator):
+        """Batches in turn; the next is drawn and put together while the model works on the last."""
+        with ThreadPoolExecutor(1) as pool:
+            waiting = None
+            for rows in batches:
+                coming = pool.submit(self._batch, rows, labels, texts, epoch, generator)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = coming
+            yield waiting.result()
+
+    def _batch(self, rows: Tensor, labels: Tensor, texts: Tensor | None, epoch: int, generator) -> Batch:
+        """This process' share of a batch; all processes make the same draws, for the whole batch."""
+        share, device, store = self.world.share(len(rows)), self.world.device, self.data.store
+        draws = Augmentation.draw(len(rows), *store.pixels.shape[2:], generator)
+        pixels = store.batch(self.data.image_rows[rows[share]], draws.part(share), device)
+        encoded = [(self._masked(self.ids[rows], generator)[share].to(device), 1.0)]
+        if texts is not None:
+            weight = rda_weight(epoch, self.settings)
+            encoded.append((self._masked(texts[rows], generator)[share].to(device), weight))
+        return Batch(pixels, encoded, self.data.pids[rows].to(device), labels[rows].to(device))
+
+    def _masked(self, ids: Tensor, generator: torch.Generator) -> Tensor:
         longest = int((ids != 0).sum(1).max())
         ids = self.tokenizer.mask_tokens(ids[:, :longest], self.settings.token_mask_rate, generator)
         if self.settings.batchnorm_padding:
             ids = torch.nn.functional.pad(ids, (0, self.tokenizer.length - longest))
-        return self.model.encode_texts(ids)
-
-    def _matching(self, image, text, pids: Tensor, label: Tensor) -> Tensor:
-        """Eq. (1): sum over the pairs of label * (BGE loss + TSE loss)."""
-        s = self.settings
-        losses = [self.loss(i @ t.T, pids, s.tau, s.margin) for i, t in zip(image, text, strict=True)]
-        return (label * sum(losses)).sum()
+        return ids
 
     def _augmented_ids(self, epoch: int) -> Tensor | None:
         if self.data.diversity is None:
             return None
-        rng = random.Random(f"{self.seed}-{epoch}")
-        return self.tokenizer.encode([reorganize(self.data.diversity[c], rng) for c in self.data.rows.caption_id])
+        return self.tokenizer.encode(self.data.augmented_captions(f"{self.seed}-{epoch}"))
 
     @torch.inference_mode()
     def _labels(self, epoch: int) -> Tensor:
-        """CCD labels (N,); all clean in the first epoch, when the TSE layers know nothing yet (as published)."""
-        if epoch == 1:
+        """CCD labels (N,); all clean without CCD, and in the first epoch (as published: the TSE layers know nothing yet)."""
+        if epoch == 1 or not self.settings.ccd:
             return torch.ones(len(self.data.rows), dtype=torch.long)
         self.model.eval()
-        image, text = (
-            encode_images(self.model, self.data.store),
-            encode_texts(self.model, self.tokenizer, self.data.rows.caption.tolist()),
-        )
+        captions = self.data.rows.caption.tolist()
+        image = encode_images(self.model, self.data.store, self.world)
+        text = encode_texts(self.model, self.tokenizer, captions, self.world)
         generator = torch.Generator().manual_seed(self.seed * 2003 + epoch)
-        for batch in torch.randperm(len(self.data.rows), generator=generator).split(self.settings.batch_size):
+        for batch in torch.randperm(len(captions), generator=generator).split(self.settings.batch_size):
             rows, pids = self.data.image_rows[batch], self.data.pids[batch]
             for k in range(2):
                 scores = image[k][rows] @ text[k][batch].T
@@ -208,62 +148,83 @@ class Trainer:
         self.division = divide(*self.pair_losses, variant, self.seed * 31 + epoch)
         return torch.from_numpy(self.division.clean)
 
-    def _validate(self, epoch: int) -> dict[str, float]:
-        if self.val is None:
-            self.best, self.best_weights = {"epoch": epoch}, self._weights()
-            return {}
+    def _measure(self, split: str) -> Metrics:
         self.model.eval()
-        emb = embed(self.model, self.tokenizer, self.val, self.val_store)
-        found = retrieval_metrics(emb.similarity(), emb.text_pids, emb.image_pids)
-        better = (found.rank1, found.map) > (self.best["rank1"], self.best["map"])
-        if better or self.settings.selection == "last":
-            self.best = {"rank1": found.rank1, "map": found.map, "epoch": epoch}
+        emb = embed(self.model, self.tokenizer, self.watched_rows[split], self.stores[split], self.world)
+        return retrieval_metrics(emb.similarity_blocks(), emb.text_pids, emb.image_pids)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Metrics of the watched splits; keeps the weights where the selection rule prefers them."""
+        found = {split: self._measure(split) for split in self.watched}
+        rule = self.settings.selection.removeprefix("best-")
+        judge = found.get(rule)
+        score = (judge.rank1, judge.map) if judge else (0.0, 0.0)
+        if judge is None or score > (self.best["rank1"], self.best["map"]):
+            self.best = {"rank1": score[0], "map": score[1], "epoch": epoch} if judge else {"epoch": epoch}
             self.best_weights = self._weights()
-        return {"val_rank1": found.rank1, "val_map": found.map}
+        return {f"{split}_{name}": getattr(m, name) for split, m in found.items() for name in ("rank1", "map")}
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self.model.state_dict().items()}
 
     # An interrupted run resumes at the last finished epoch: all draws of an epoch come from generators seeded by it.
     def _save_state(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        state = {
-            "epoch": self.epoch,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "best": self.best,
-            "best_weights": self.best_weights,
-            "history": self.history,
-        }
-        torch.save(state, self.out / "state.part")
-        (self.out / "state.part").replace(self.out / "state.pt")
+        if self.world.first:
+            self.out.mkdir(parents=True, exist_ok=True)
+            state = {
+                "epoch": self.epoch,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.step.scaler.state_dict(),
+                "best": self.best,
+                "best_weights": self.best_weights,
+                "history": self.history,
+            }
+            torch.save(state, self.out / "state.part")
+            (self.out / "state.part").replace(self.out / "state.pt")
+        self.world.wait()
 
     def _resume(self) -> None:
         path = self.out / "state.pt"
         if not path.exists():
             return
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self.world.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.step.scaler.load_state_dict(state["scaler"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
         self.best_weights = state["best_weights"]
 
     def _finish(self) -> None:
-        if self.settings.epochs > 1 or self.division is None:
+        if self.settings.ccd:
             self._labels(self.settings.epochs + 1)  # the final division is the trained model's own
+        self.world.wait()
+        if not self.world.first:
+            return
         self.model.load_state_dict(self.best_weights)
-        rows = {
-            "caption_id": self.data.rows.caption_id,
-            "loss_bge": self.pair_losses[0],
-            "loss_tse": self.pair_losses[1],
-        }
-        d = self.division
-        table = {**rows, "posterior_bge": d.posterior_bge, "posterior_tse": d.posterior_tse, "agreed": d.agreed}
-        pd.DataFrame({**table, "label": d.clean}).to_parquet(self.out / "ccd.parquet", index=False)
+        self._division_table().to_parquet(self.out / "ccd.parquet", index=False)
         pd.DataFrame(self.history).to_csv(self.out / "history.csv", index=False)
-        (self.out / "selection.json").write_text(json.dumps({"rule": self.settings.selection, **self.best}))
-        save_retriever(self.model, self.tokenizer, self.settings, self.out)
+        chosen = {"rule": self.settings.selection, **self.best, **self._published_protocol()}
+        (self.out / "selection.json").write_text(json.dumps(chosen))
+        save_retriever(self.model.cpu(), self.tokenizer, self.settings, self.out)
         (self.out / "state.pt").unlink(missing_ok=True)
+
+    def _division_table(self) -> pd.DataFrame:
+        """Losses, posteriors and labels by pair; without CCD all pairs count as clean."""
+        table = {"caption_id": self.data.rows.caption_id, "really_clean": self.data.clean}
+        if self.division is None:
+            return pd.DataFrame({**table, "label": 1})
+        d = self.division
+        table |= {"loss_bge": self.pair_losses[0], "loss_tse": self.pair_losses[1]}
+        table |= {"posterior_bge": d.posterior_bge, "posterior_tse": d.posterior_tse, "agreed": d.agreed}
+        return pd.DataFrame({**table, "label": d.clean})
+
+    def _published_protocol(self) -> dict:
+        """The best epoch on the test split, where that was watched: what published numbers report."""
+        if "test" not in self.watched:
+            return {}
+        best = max(self.history, key=lambda row: (row["test_rank1"], row["test_map"]))
+        return {"best_on_test": {name: best[name] for name in ("epoch", "test_rank1", "test_map")}}
 
 
 def train_retriever(
