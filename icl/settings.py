@@ -53,7 +53,7 @@ class RetrieverSettings:
     loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(6, "Training epochs (paper: 60).", low=1)
+    epochs: int = setting(8, "Training epochs (paper: 60).", low=1)
     batch_size: int = setting(64, "Pairs in a batch.", low=1)
     lr: float = setting(3e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
     lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
@@ -91,7 +91,7 @@ class RetrieverSettings:
     )
     selection: str = setting(
         "best-val",
-        "Checkpoint: best-val, last, or best-test (the published protocol; needs watch_test).",
+        "Checkpoint: best-val (mAP), last, or best-test (Rank-1, the published protocol; needs watch_test).",
         choices=("best-val", "last", "best-test"),
     )
     watch_test: bool = setting(False, "Measure the test split at every epoch too, to report the published protocol.")

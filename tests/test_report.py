@@ -49,7 +49,7 @@ def test_tables_of_a_whole_run(results):
     line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
     assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
     assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
-    assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best Rank-1 on val", "best Rank-1 on val")
+    assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
     assert table[table.method == "RDE"].xi.isna().all()
     times = pd.read_csv(out["timing"])
     assert len(times) == 6

@@ -14,6 +14,13 @@ from icl.settings import Settings
 CALLS = ("localise", "vqa", "aggregate")
 SPLIT = ("localisation", "vqa", "aggregation", "reencoding", "reranking")
 
+#: What a table says of `retriever.selection`.
+SELECTION_RULES = {
+    "best-val": "best mAP on val",
+    "best-test": "best Rank-1 on test (the published protocol)",
+    "last": "last",
+}
+
 
 def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> None:
     """Write every table.
@@ -142,7 +149,7 @@ def _spread(row: dict, name: str, digits: int) -> str:
 
 def _checkpoint(selection: dict) -> str:
     """How the checkpoint was selected, in words."""
-    rule = "best Rank-1 on val" if selection["rule"] == "best-val" else "last"
+    rule = SELECTION_RULES[selection["rule"]]
     return f"epoch {selection['epoch']}: {rule}"
 
 
