@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table test fast slow lint env schema clean
+.PHONY: table test fast slow lint bench env schema clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -34,6 +34,10 @@ fast: $(STAMP)  ## unit tests
 
 slow: $(STAMP)  ## the smoke DAG end to end
 	$(BIN)/python -m pytest -m slow
+
+bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
+	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics
+	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_retriever
 
 clean:  ## remove results, keep the environment
 	rm -rf results .snakemake

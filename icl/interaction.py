@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from icl.scores import Scores, blocks
 
-def top_candidates(similarity: np.ndarray, k: int) -> np.ndarray:
-    """(Q, k) gallery columns of the k most similar images, best first; ties by the lower column.
 
-    Only the part of a row that can belong to them is sorted.
+def top_candidates(scores: Scores, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k most similar images of each query: gallery columns (Q, k), best first, and the similarity of the first (Q,).
+
+    Ties go to the lower column. Only the part of a row that can belong to them is sorted.
     """
-    k = min(k, similarity.shape[1])
-    out = np.empty((len(similarity), k), dtype=np.int64)
-    for q, scores in enumerate(similarity):
-        least = scores[np.argpartition(scores, -k)[-k:]].min()
-        near = np.flatnonzero(scores >= least)  # ascending columns: a stable sort leaves ties in that order
-        out[q] = near[np.argsort(-scores[near], kind="stable")[:k]]
-    return out
+    k = min(k, scores.shape[1])
+    out, top1 = np.empty((scores.shape[0], k), dtype=np.int64), np.empty(scores.shape[0])
+    query = 0
+    for block in blocks(scores):
+        for row in block:
+            least = row[np.argpartition(row, -k)[-k:]].min()
+            near = np.flatnonzero(row >= least)  # ascending columns: a stable sort leaves ties in that order
+            out[query] = near[np.argsort(-row[near], kind="stable")[:k]]
+            top1[query] = row[out[query, 0]]
+            query += 1
+    return out, top1
 
 
 @dataclass
@@ -74,18 +80,3 @@ def anchors_at(xi: float, top1: np.ndarray, candidates: np.ndarray, first_yes: n
     found = np.where(high, first_yes == 0, (first_yes > 0) & (first_yes < candidates.shape[1]))
     chosen = candidates[np.arange(len(top1)), np.minimum(first_yes, candidates.shape[1] - 1)]
     return np.where(found, chosen, -1)
-
-
-def rerank(similarity: np.ndarray, refined: np.ndarray, anchors: np.ndarray, weight: float) -> np.ndarray:
-    """S^ = weight S + (1 - weight) S', where S' of the anchor is 1; queries without an anchor keep S.
-
-    Args:
-        similarity, refined: (Q, G) of the raw and of the refined queries (rows without an anchor are not read).
-        anchors: (Q,) gallery columns, -1 for none. weight: lambda.
-    """
-    out = similarity.copy()
-    rows = np.flatnonzero(anchors >= 0)
-    second = refined[rows].copy()
-    second[np.arange(len(rows)), anchors[rows]] = 1.0
-    out[rows] = weight * similarity[rows] + (1 - weight) * second
-    return out

@@ -9,26 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from icl.interaction import Interaction, anchors_at, rerank, top_candidates
+from icl.interaction import Interaction, anchors_at, top_candidates
 from icl.metrics import retrieval_metrics
 from icl.mllm import parsing, prompts
 from icl.mllm.protocol import YES_NO, Backend, Request
+from icl.scores import MatrixScores, Reranked, Scores, blocks
 from icl.settings import MLLMSettings
 
 STAGES = ("localisation", "vqa", "aggregation", "reencoding", "reranking")
-SimilarityOf = Callable[[list[str]], np.ndarray]
-"""Encodes n new texts and gives their similarity (n, G) to the gallery."""
+Refine = Callable[[list[str], np.ndarray], Scores]
+"""Encodes n refined texts, those of the queries (n,), and gives their similarities to the gallery."""
 
 
 @dataclass
 class THIResult:
     """Attributes:
-    records: one dict a query, for the interaction record. similarity: (Q, G) re-ranked.
+    records: one dict a query, for the interaction record. scores: re-ranked similarities.
     calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: aggregations that came back empty.
     """
 
     records: list[dict]
-    similarity: np.ndarray
+    scores: Reranked
     calls: dict[str, int]
     seconds: dict[str, float]
     fallbacks: int = 0
@@ -95,27 +96,25 @@ class Session:
         return texts
 
 
-def _refined_similarity(
-    session: Session, captions: list[str], anchors: np.ndarray, similarity_of: SimilarityOf, shape: tuple[int, int]
-) -> tuple[np.ndarray, dict[int, tuple[list[str], str]]]:
-    """S' (rows without an anchor are zero), and (sub-texts, refined text) of each query with an anchor."""
-    rows = np.flatnonzero(anchors >= 0).tolist()
-    seen = session.describe([int(anchors[q]) for q in rows])
-    subtexts = [seen[int(anchors[q])] for q in rows]
+def _refined(
+    session: Session, captions: list[str], anchors: np.ndarray, refine: Refine
+) -> tuple[Scores, dict[int, tuple[list[str], str]]]:
+    """S' of the queries with an anchor, and their (sub-texts, refined text)."""
+    rows = np.flatnonzero(anchors >= 0)
+    seen = session.describe(anchors[rows].tolist())
+    subtexts = [seen[column] for column in anchors[rows].tolist()]
     texts = session.refine([captions[q] for q in rows], subtexts)
     start = time.perf_counter()
-    refined = np.zeros(shape, dtype=np.float32)
-    if rows:
-        refined[rows] = similarity_of(texts)
+    scores = refine(texts, rows) if texts else MatrixScores(np.zeros((0, 0)))
     session._timed("reencoding", start)
-    return refined, {q: (s, t) for q, s, t in zip(rows, subtexts, texts, strict=True)}
+    return scores, {q: (s, t) for q, s, t in zip(rows.tolist(), subtexts, texts, strict=True)}
 
 
 def run_thi(
-    similarity: np.ndarray,
+    scores: Scores,
     captions: list[str],
     images: list[Path],
-    similarity_of: SimilarityOf,
+    refine: Refine,
     backend: Backend,
     settings: MLLMSettings,
     rounds: int,
@@ -125,18 +124,18 @@ def run_thi(
     """Algorithm 1 on all queries at once: each round is one batch of questions.
 
     Args:
-        similarity: (Q, G). captions: Q raw queries. images: G gallery files.
-        similarity_of: encodes refined texts. rounds: K. xi: threshold. weight: lambda.
+        scores: similarities of Q queries to G images. captions: Q raw queries. images: G gallery files.
+        refine: encodes refined texts. rounds: K. xi: threshold. weight: lambda.
     """
     session = Session(backend, images, settings)
-    candidates = top_candidates(similarity, rounds)
-    top1 = similarity[np.arange(len(captions)), candidates[:, 0]]
+    candidates, top1 = top_candidates(scores, rounds)
     interactions = [Interaction(c.tolist(), float(s), xi) for c, s in zip(candidates, top1, strict=True)]
     shares = session.localise(captions, interactions)
     anchors = np.array([-1 if one.anchor is None else one.anchor for one in interactions])
-    refined, texts = _refined_similarity(session, captions, anchors, similarity_of, similarity.shape)
+    refined, texts = _refined(session, captions, anchors, refine)
+    merged = Reranked(scores, refined, anchors, weight)
     start = time.perf_counter()
-    merged = rerank(similarity, refined, anchors, weight)
+    merged.rows(np.flatnonzero(anchors >= 0))
     session._timed("reranking", start)
     records = [
         {
@@ -157,12 +156,12 @@ def run_thi(
 
 
 def select_xi(
-    similarity: np.ndarray,
+    scores: Scores,
     query_pids: np.ndarray,
     gallery_pids: np.ndarray,
     captions: list[str],
     images: list[Path],
-    similarity_of: SimilarityOf,
+    refine: Refine,
     backend: Backend,
     settings: MLLMSettings,
     rounds: int,
@@ -171,23 +170,28 @@ def select_xi(
 ) -> dict:
     """Choose xi on the val split: best Rank-1, then mAP, then the fewest refined queries.
 
-    Each query is asked until its first Yes; that settles its anchor at every threshold, so the sweep asks nothing more.
+    Each query is asked until its first Yes; that settles its anchor at every threshold, so the sweep asks nothing more,
+    and a query's metrics take one of two values: those of its raw similarities, or of its re-ranked ones.
 
     Returns:
         {"xi", "rank1", "map", "refined", "sweep": [...]}; the grid is quantiles of the top-1 similarity.
     """
     session = Session(backend, images, settings)
-    candidates = top_candidates(similarity, rounds)
-    top1 = similarity[np.arange(len(captions)), candidates[:, 0]]
+    candidates, top1 = top_candidates(scores, rounds)
     asked = [Interaction(c.tolist(), 0.0, np.inf) for c in candidates]  # xi above all: ask on after every No
     session.localise(captions, asked)
     first_yes = np.array([one.answers.index(True) if any(one.answers) else rounds for one in asked])
     possible = np.where(first_yes < rounds, candidates[np.arange(len(top1)), np.minimum(first_yes, rounds - 1)], -1)
-    refined, _ = _refined_similarity(session, captions, possible, similarity_of, similarity.shape)
+    refined, _ = _refined(session, captions, possible, refine)
+    raw, merged = (
+        retrieval_metrics(blocks(s), query_pids, gallery_pids)
+        for s in (scores, Reranked(scores, refined, possible, weight))
+    )
     sweep = []
     for xi in sorted({float(x) for x in np.quantile(top1, np.linspace(0, 1, grid))} | {float(top1.min()) - 1e-3}):
-        anchors = anchors_at(xi, top1, candidates, first_yes)
-        found = retrieval_metrics(rerank(similarity, refined, anchors, weight), query_pids, gallery_pids)
-        sweep.append({"xi": xi, "rank1": found.rank1, "map": found.map, "refined": int((anchors >= 0).sum())})
+        acted = anchors_at(xi, top1, candidates, first_yes) >= 0
+        rank1 = 100 * float((np.where(acted, merged.first, raw.first) == 1).mean())
+        precision = 100 * float(np.where(acted, merged.average_precision, raw.average_precision).mean())
+        sweep.append({"xi": xi, "rank1": rank1, "map": precision, "refined": int(acted.sum())})
     best = max(sweep, key=lambda row: (row["rank1"], row["map"], -row["refined"]))
     return {**best, "calls": session.calls, "sweep": sweep}

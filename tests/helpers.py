@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from icl.data.synth.benchmark import write_benchmark
 from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
@@ -41,3 +43,30 @@ def save_tiny_benchmark(folder: Path) -> Path:
     )
     write_benchmark(spec, folder / "set", folder / "truth.parquet")
     return folder / "set"
+
+
+FILES = {
+    "cuhk-pedes": "reid_raw.json",
+    "icfg-pedes": "ICFG-PEDES.json",
+    "rstpreid": "data_captions.json",
+    "ufine6926": "UFine6926_Annotations_1024.json",
+}
+
+
+def save_official_layout(layout: str, root: Path, identities: int = 2) -> Path:
+    """A tiny benchmark in one of the four released layouts: two images an identity, two captions an image."""
+    field = "img_path" if layout == "rstpreid" else "file_path"
+    images = root if layout == "ufine6926" else root / "imgs"
+    splits = ("train", "test") if layout in ("icfg-pedes", "ufine6926") else ("train", "val", "test")
+    rows, number = [], 0
+    for split in splits:
+        for _ in range(identities):
+            number += 1
+            for view in range(2):
+                name = f"{split}/{number:03d}_{view}.png"
+                (images / split).mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (8, 16), (number * 20 % 256, view * 100, 50)).save(images / name)
+                captions = [f"person {number} seen from side {view} by writer {w}" for w in range(2)]
+                rows.append({"split": split, "id": number, field: name, "captions": captions, "processed_tokens": []})
+    (root / FILES[layout]).write_text(json.dumps(rows))
+    return root

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from icl.interaction import Interaction, rerank, top_candidates
+from icl.interaction import Interaction, top_candidates
 from icl.metrics import retrieval_metrics
 from icl.mllm.parsing import vqa_subtexts
 from icl.retriever.ccd import clean_mask, divide, posterior_of_clean
 from icl.retriever.losses import LOSSES
 from icl.retriever.schedule import rate_factor, rda_weight
+from icl.scores import MatrixScores, Reranked
 from icl.settings import RetrieverSettings
 
 GOLDEN = Path(os.environ.get("ICL_GOLDEN", Path(__file__).parents[1] / ".." / "shared" / "golden"))
@@ -71,7 +72,9 @@ def thi_round(meta, data, xi):
     """Drive our state machine with the stored answers; returns anchors, calls."""
     answers = {(a["caption"], a["image"]): a["answer"] for a in meta["localisation_answers"]}
     sims, anchors, asked = data["sims_base"], [], 0
-    for q, (caption, candidates) in enumerate(zip(meta["captions"], top_candidates(sims, meta["K"]), strict=True)):
+    for q, (caption, candidates) in enumerate(
+        zip(meta["captions"], top_candidates(MatrixScores(sims), meta["K"])[0], strict=True)
+    ):
         one = Interaction(candidates.tolist(), float(sims[q, candidates[0]]), xi)
         while (column := one.question()) is not None:
             asked += 1
@@ -82,17 +85,14 @@ def thi_round(meta, data, xi):
 
 def test_thi_anchors_matrices_and_calls():
     meta, data = load("thi")
-    assert np.array_equal(top_candidates(data["sims_base"], meta["K"]), data["topk_index"])
+    assert np.array_equal(top_candidates(MatrixScores(data["sims_base"]), meta["K"])[0], data["topk_index"])
     anchors, asked = thi_round(meta, data, meta["xi"])
     assert anchors == meta["final_anchor"]
     assert asked <= meta["call_counts"]["minimum_for_identical_results"]["localisation"]
-    refined = np.zeros_like(data["sims_base"])
     rows = {text: row for text, row in zip(meta["refined_texts"], data["refined_rows"], strict=True)}
-    for q, anchor in enumerate(anchors):
-        if anchor >= 0:
-            refined[q] = rows[meta["final_captions"][q]]
-    merged = rerank(data["sims_base"], refined, np.array(anchors), meta["lam"])
-    np.testing.assert_allclose(merged, data["sims_round5"], atol=1e-6)
+    refined = np.array([rows[meta["final_captions"][q]] for q, anchor in enumerate(anchors) if anchor >= 0])
+    merged = Reranked(MatrixScores(data["sims_base"]), MatrixScores(refined), np.array(anchors), meta["lam"])
+    np.testing.assert_allclose(merged.rows(slice(None)), data["sims_round5"], atol=1e-6)
 
 
 def test_vqa_parser_keeps_every_answer_that_the_published_one_keeps():

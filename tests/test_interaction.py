@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icl.interaction import Interaction, anchors_at, rerank, top_candidates
+from icl.interaction import Interaction, anchors_at, top_candidates
 from icl.metrics import bootstrap_interval, retrieval_metrics
 from icl.mllm.protocol import Answer
+from icl.scores import EmbeddingScores, MatrixScores, Reranked, blocks
 from icl.settings import MLLMSettings
 from icl.thi import run_thi, select_xi
 
@@ -44,7 +45,10 @@ def test_state_machine_equals_the_naive_walk(answers, top1, xi):
 def test_rerank_touches_only_queries_with_an_anchor():
     rng = np.random.default_rng(0)
     raw, refined = rng.random((4, 6)), rng.random((4, 6))
-    out = rerank(raw, refined, np.array([-1, 2, -1, 0]), 0.8)
+    anchors = np.array([-1, 2, -1, 0])
+    merged = Reranked(MatrixScores(raw), MatrixScores(refined[anchors >= 0]), anchors, 0.8)
+    out = merged.rows(slice(None))
+    assert np.array_equal(merged.rows(np.array([3, 0, 1])), out[[3, 0, 1]])
     assert np.array_equal(out[[0, 2]], raw[[0, 2]])
     for q, anchor in ((1, 2), (3, 0)):
         for g in range(6):
@@ -115,32 +119,41 @@ def scene():
 def test_thi_asks_little_and_lifts_the_anchor(scene):
     similarity, query_pids, gallery_pids, captions, images, right = scene
     backend = Scripted(right)
-    result = run_thi(
-        similarity, captions, images, lambda t: np.zeros((len(t), 12)), backend, MLLMSettings(), 5, 2.0, 0.5
-    )
+    zeros = lambda texts, queries: MatrixScores(np.zeros((len(texts), 12)))  # noqa: E731
+    result = run_thi(MatrixScores(similarity), captions, images, zeros, backend, MLLMSettings(), 5, 2.0, 0.5)
     vqa = [r.image for r in backend.asked if r.task == "vqa"]
     assert len(vqa) == len(set(vqa))
     assert result.calls["localise"] == sum(len(record["yes"]) for record in result.records)
+    after = result.scores.rows(slice(None))
     before = retrieval_metrics(similarity, query_pids, gallery_pids).rank1
-    assert retrieval_metrics(result.similarity, query_pids, gallery_pids).rank1 > before
+    assert retrieval_metrics(after, query_pids, gallery_pids).rank1 > before
     for q, record in enumerate(result.records):
         if record["anchor"] is None:
-            assert np.array_equal(result.similarity[q], similarity[q])
+            assert np.array_equal(after[q], similarity[q])
         else:
             assert gallery_pids[record["anchor"]] == query_pids[q] and record["round"] > 1
 
 
 def test_xi_sweep_replays_what_a_run_at_that_xi_gives(scene):
     similarity, query_pids, gallery_pids, captions, images, right = scene
-    similarity_of = lambda texts: np.linspace(0, 1, 12)[None].repeat(len(texts), 0)  # noqa: E731
-    args = (captions, images, similarity_of)
-    found = select_xi(similarity, query_pids, gallery_pids, *args, Scripted(right), MLLMSettings(), 5, 0.8, 9)
+    refine = lambda texts, queries: MatrixScores(np.linspace(0, 1, 12)[None].repeat(len(texts), 0))  # noqa: E731
+    args, scores = (captions, images, refine), MatrixScores(similarity)
+    found = select_xi(scores, query_pids, gallery_pids, *args, Scripted(right), MLLMSettings(), 5, 0.8, 9)
     for row in found["sweep"]:
-        result = run_thi(similarity, *args, Scripted(right), MLLMSettings(), 5, row["xi"], 0.8)
-        again = retrieval_metrics(result.similarity, query_pids, gallery_pids)
+        result = run_thi(scores, *args, Scripted(right), MLLMSettings(), 5, row["xi"], 0.8)
+        again = retrieval_metrics(result.scores.rows(slice(None)), query_pids, gallery_pids)
         assert (again.rank1, again.map, result.refined) == pytest.approx((row["rank1"], row["map"], row["refined"]))
     assert found["rank1"] == max(row["rank1"] for row in found["sweep"])
 
 
 def test_top_candidates_break_ties_by_column():
-    assert top_candidates(np.array([[0.5, 0.9, 0.5, 0.9]]), 3).tolist() == [[1, 3, 0]]
+    assert top_candidates(MatrixScores(np.array([[0.5, 0.9, 0.5, 0.9]])), 3)[0].tolist() == [[1, 3, 0]]
+
+
+def test_blocks_of_embedding_scores_are_the_mean_cosine():
+    rng = np.random.default_rng(0)
+    texts, images = ([rng.random((n, d)) for d in (3, 5)] for n in (7, 4))
+    scores = EmbeddingScores(tuple(texts), tuple(images))
+    expected = sum(t @ i.T for t, i in zip(texts, images, strict=True)) / 2
+    np.testing.assert_allclose(np.concatenate(list(blocks(scores, 3))), expected)
+    assert scores.shape == (7, 4)

@@ -12,6 +12,7 @@ from icl.report.measure import measure, with_ranks
 from icl.report.paper import paper_figure
 from icl.report.tables import summarise, write_tables
 from icl.report.timing import timing
+from icl.scores import MatrixScores
 from icl.thi import STAGES, THIResult
 
 
@@ -78,7 +79,7 @@ def test_the_papers_figures():
 def test_measures_hold_the_interval_around_rank1():
     rng = np.random.default_rng(0)
     pids = np.arange(40)
-    found = measure(rng.normal(size=(40, 40)) + 3 * np.eye(40), pids, pids, 200)
+    found = measure(MatrixScores(rng.normal(size=(40, 40)) + 3 * np.eye(40)), pids, pids, 200)
     assert found["rank1_low"] <= found["rank1"] <= found["rank1_high"]
     assert (found["queries"], found["gallery"]) == (40, 40)
 
@@ -88,7 +89,8 @@ def test_records_carry_both_ranks():
         text_pids, caption_ids = np.array([7]), np.array([30])
         image_pids, image_ids = np.array([6, 7]), np.array([60, 70])
 
-    record = with_ranks([{"candidates": [0, 1]}], Split, np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]]))[0]
+    before, after = (MatrixScores(np.array([row])) for row in ([0.9, 0.1], [0.1, 0.9]))
+    record = with_ranks([{"candidates": [0, 1]}], Split, before, after)[0]
     assert (record["rank_before"], record["rank_after"], record["candidate_pids"]) == (2, 1, [6, 7])
 
 

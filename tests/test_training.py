@@ -82,7 +82,7 @@ def test_embeddings_equal_one_by_one_encoding(place, settings, tmp_path):
     rows = split_of(read_pairs(place / "pairs.parquet"), "test")
     store = open_store(rows, place / "set" / "imgs", model)
     found = embed(model, tokenizer, rows, store)
-    assert found.similarity().shape == (len(rows), len(images_of(rows)))
+    assert found.scores.shape == (len(rows), len(images_of(rows)))
     for k in (0, 3, len(store) - 1):
         bge, tse = encode_texts(model, tokenizer, [rows.caption[k]])
         np.testing.assert_allclose(found.text_bge[k], bge[0], atol=1e-5)

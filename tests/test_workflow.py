@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers import save_official_layout
 
 HOUSE = Path(__file__).resolve().parents[1]
+PAPER = {"CUHK-PEDES": "cuhk-pedes", "ICFG-PEDES": "icfg-pedes", "RSTPReid": "rstpreid", "UFine6926": "ufine6926"}
 
 
 def command(folder: Path, *words: str) -> list[str]:
@@ -63,12 +65,35 @@ def test_a_wrong_key_stops_before_any_job(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_missing_benchmark_stops_with_the_file_that_is_expected(tmp_path):
+def test_missing_benchmark_stops_before_any_job_with_the_steps_to_get_it(tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text("datasets: {mine: {root: nowhere, layout: rstpreid}}\n")
-    done = snakemake(tmp_path, "results/pairs/mine.parquet", "--configfile", str(config))
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert "ERROR in rule pairs: nowhere: found no annotation file; expected data_captions.json" in done.stderr
+    done = snakemake(tmp_path, "-n", "results/pairs/mine.parquet", "--configfile", str(config))
+    assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
+    assert "benchmark folder nowhere: found no such folder; expected data_captions.json. (1)" in done.stdout
+
+
+def test_verify_reports_what_is_missing_and_what_is_there(tmp_path):
+    save_official_layout("cuhk-pedes", tmp_path / "there")
+    config = tmp_path / "c.yaml"
+    there = "there: {root: there, layout: cuhk-pedes}"
+    config.write_text(f"datasets: {{mine: {{root: nowhere, layout: ufine6926, xi: 0.5}}, {there}}}\n")
+    done = snakemake(tmp_path, "verify", "--configfile", str(config))
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "results" / "verify.md").read_text()
+    assert "## mine: missing" in text and "## there: differs" in text and text in done.stderr
+    save_official_layout("ufine6926", tmp_path / "nowhere")
+    again = snakemake(tmp_path, "-n", "verify", "--configfile", str(config))
+    assert jobs(again) == {"verify": 1, "verify_benchmark": 1}, "only what came is looked at"
+
+
+def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path):
+    for name, layout in PAPER.items():
+        save_official_layout(layout, tmp_path / "data" / name)
+    done = snakemake(tmp_path, "-n", "all", "--configfile", str(HOUSE / "config" / "paper.yaml"))
+    found = jobs(done)
+    assert done.returncode == 0, done.stderr
+    assert found["train_retriever"] == 8 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
 
 
 @pytest.fixture(scope="session")

@@ -18,18 +18,16 @@ def open_split(snakemake, split):
     emb = Embeddings.load(Path(snakemake.input.embeddings) / f"{split}.npz")
     model, tokenizer = load_retriever(Path(snakemake.input.model).parent)
 
-    def similarity_of(texts):
-        bge, tse = (t.numpy() for t in encode_texts(model, tokenizer, texts))
-        return (bge @ emb.image_bge.T + tse @ emb.image_tse.T) / 2
+    def refine(texts, queries):
+        return emb.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
 
     mllm = typed(MLLMSettings, snakemake.params.mllm)
     adapter = str(Path(snakemake.input.adapter[0]).parent) if snakemake.input.adapter else None
     return SimpleNamespace(
         emb=emb,
-        similarity=emb.similarity(),
         captions=rows.caption.tolist(),
         images=[root / name for name in images_of(rows).image],
-        similarity_of=similarity_of,
+        refine=refine,
         mllm=mllm,
         backend=open_backend(mllm, adapter),
         thi=typed(THISettings, snakemake.params.settings),
@@ -41,8 +39,8 @@ def interact(s, rows, backend, xi):
     from icl.thi import run_thi
 
     s.backend.forget_images()
-    similarity, captions = s.similarity[rows], s.captions[rows]
-    return run_thi(similarity, captions, s.images, s.similarity_of, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
+    scores = s.emb.scores_of((s.emb.text_bge[rows], s.emb.text_tse[rows]))
+    return run_thi(scores, s.captions[rows], s.images, s.refine, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
 
 
 def stored(backend, snakemake):

@@ -10,5 +10,5 @@ with job(snakemake):
     from icl.retriever.vectors import Embeddings
 
     found = Embeddings.load(Path(snakemake.input.embeddings) / "test.npz")
-    measures = measure(found.similarity(), found.text_pids, found.image_pids, snakemake.params.bootstrap)
+    measures = measure(found.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
     write_json(snakemake.output[0], measures)

@@ -1,6 +1,5 @@
 """Clean pairs by the baseline's last CCD division, and the most similar images of other identities."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from _glue import job
@@ -12,8 +11,8 @@ def mine(embeddings, k, keep=None, portion=2048):
     rows = [n for n in rows if keep is None or embeddings.caption_ids[n] in keep]
     for start in range(0, len(rows), portion):
         part = rows[start : start + portion]
-        texts = replace(embeddings, text_bge=embeddings.text_bge[part], text_tse=embeddings.text_tse[part])
-        columns = top_k_negatives(texts.similarity(), embeddings.text_pids[part], embeddings.image_pids, k)
+        similarity = embeddings.scores.rows(np.array(part))
+        columns = top_k_negatives(similarity, embeddings.text_pids[part], embeddings.image_pids, k)
         yield from zip(embeddings.caption_ids[part].tolist(), embeddings.image_ids[columns].tolist(), strict=True)
 
 
@@ -24,6 +23,7 @@ def write(found, pairs, path):
 
 
 with job(snakemake):
+    import numpy as np
     import pandas as pd
 
     from icl.data.pairs import read_pairs

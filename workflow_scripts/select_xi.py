@@ -12,12 +12,12 @@ with job(snakemake):
     else:
         s = open_split(snakemake, "val")
         found = select_xi(
-            s.similarity,
+            s.emb.scores,
             s.emb.text_pids,
             s.emb.image_pids,
             s.captions,
             s.images,
-            s.similarity_of,
+            s.refine,
             stored(s.backend, snakemake),
             s.mllm,
             s.thi.rounds,

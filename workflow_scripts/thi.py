@@ -19,9 +19,9 @@ with job(snakemake):
     resumed = bool(kept.store.answers)
     result = interact(s, slice(None), kept, xi)
 
-    found = measure(result.similarity, s.emb.text_pids, s.emb.image_pids, snakemake.params.bootstrap)
+    found = measure(result.scores, s.emb.text_pids, s.emb.image_pids, snakemake.params.bootstrap)
     found |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
-    records = with_ranks(result.records, s.emb, s.similarity, result.similarity)
+    records = with_ranks(result.records, s.emb, s.emb.scores, result.scores)
     write_records(records, Path(out.record))
     write_json(out.metrics, found)
 

@@ -1,34 +1,35 @@
-"""What a table says of one similarity matrix."""
+"""What a table says of one retriever's similarities."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from icl.metrics import bootstrap_interval, retrieval_metrics
+from icl.scores import Scores, blocks
 
 #: The draws of the confidence intervals; not a run's seed, so that equal results have equal intervals.
 BOOTSTRAP_SEED = 0
 
 
-def measure(similarity: np.ndarray, query_pids: np.ndarray, gallery_pids: np.ndarray, samples: int) -> dict:
+def measure(scores: Scores, query_pids: np.ndarray, gallery_pids: np.ndarray, samples: int) -> dict:
     """Metrics in percent, the 95% interval of Rank-1 (bootstrap over queries), and the sizes.
 
     Args:
-        similarity: (Q, G). samples: bootstrap samples.
+        scores: similarities of Q queries to G images. samples: bootstrap samples.
     """
-    found = retrieval_metrics(similarity, query_pids, gallery_pids)
+    found = retrieval_metrics(blocks(scores), query_pids, gallery_pids)
     low, high = bootstrap_interval((found.first == 1).astype(float), samples, BOOTSTRAP_SEED)
     sizes = {"queries": len(query_pids), "gallery": len(gallery_pids)}
     return {**found.summary(), "rank1_low": 100 * low, "rank1_high": 100 * high, **sizes}
 
 
-def with_ranks(records: list[dict], emb, before: np.ndarray, after: np.ndarray) -> list[dict]:
+def with_ranks(records: list[dict], emb, before: Scores, after: Scores) -> list[dict]:
     """Interaction records with the caption's and images' ids, and the rank of the first right image both times.
 
     Args:
-        emb: embeddings of the split. before, after: (Q, G) similarities without and with THI.
+        emb: embeddings of the split. before, after: similarities without and with THI.
     """
-    first = [retrieval_metrics(s, emb.text_pids, emb.image_pids).first for s in (before, after)]
+    first = [retrieval_metrics(blocks(s), emb.text_pids, emb.image_pids).first for s in (before, after)]
     out = []
     for q, record in enumerate(records):
         ids = {

@@ -24,6 +24,7 @@ from icl.retriever.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.step import Batch, TrainingStep
 from icl.retriever.training_data import TrainingData
 from icl.retriever.world import World
+from icl.scores import blocks
 from icl.settings import RetrieverSettings
 
 
@@ -151,7 +152,7 @@ class Trainer:
     def _measure(self, split: str) -> Metrics:
         self.model.eval()
         emb = embed(self.model, self.tokenizer, self.watched_rows[split], self.stores[split], self.world)
-        return retrieval_metrics(emb.similarity_blocks(), emb.text_pids, emb.image_pids)
+        return retrieval_metrics(blocks(emb.scores), emb.text_pids, emb.image_pids)
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """Metrics of the watched splits; keeps the weights where the selection rule prefers them.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+
+from icl.scores import EmbeddingScores
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,11 @@ class Embeddings:
         with np.load(path) as data:
             return cls(**{f.name: data[f.name] for f in fields(cls)})
 
-    def similarity(self) -> np.ndarray:
-        """(Q, G) mean of the BGE and TSE cosines."""
-        return (self.text_bge @ self.image_bge.T + self.text_tse @ self.image_tse.T) / 2
+    @property
+    def scores(self) -> EmbeddingScores:
+        """Similarities of all captions to the gallery: the mean of the BGE and TSE cosines."""
+        return self.scores_of((self.text_bge, self.text_tse))
 
-    def similarity_blocks(self, rows: int = 512) -> Iterator[np.ndarray]:
-        """`similarity` in blocks of `rows` queries, for galleries whose whole matrix would not fit in memory."""
-        for start in range(0, len(self.text_bge), rows):
-            part = slice(start, start + rows)
-            yield (self.text_bge[part] @ self.image_bge.T + self.text_tse[part] @ self.image_tse.T) / 2
+    def scores_of(self, texts: tuple[np.ndarray, np.ndarray]) -> EmbeddingScores:
+        """Similarities of other texts, given by their BGE and TSE, to the gallery."""
+        return EmbeddingScores(texts, (self.image_bge, self.image_tse))
