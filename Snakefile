@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from _resume import lift_stale_lock, mark_done, mark_running
 
 from icl import runs
-from icl.config import has_val, load_settings, to_mapping
+from icl.config import TRAINED, has_val, load_settings, to_mapping
 from icl.errors import InputError
 
 min_version("9.3")
@@ -55,7 +55,7 @@ onerror:
 
 wildcard_constraints:
     dataset="|".join(settings.datasets),
-    method="rde|rda",
+    method=runs.one_of([*TRAINED, *settings.retrievers]),
     judge="base|lora",
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",

@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
+#: Wildcards of the retrievers that are trained here: without and with RDA.
+TRAINED = ("rde", "rda")
 #: Layouts whose release has no validation split (shared facts of the four benchmarks).
 LAYOUTS_WITHOUT_VAL = ("icfg-pedes", "ufine6926")
 
@@ -36,6 +38,7 @@ def load_settings(mapping: dict) -> Settings:
     """
     settings = _build(Settings, mapping, "")
     _check_datasets(settings)
+    _check_retrievers(settings)
     return settings
 
 
@@ -159,9 +162,18 @@ def _check_datasets(settings: Settings) -> None:
             raise InputError(path, found, "exactly one of them", "Set root to the benchmark's folder.")
         if dataset.generator and not (dataset.train_identities and dataset.test_identities):
             raise InputError(path, "no identities", "train_identities and test_identities", "Set both.")
-        interacts = any("THI" in method for method in settings.methods)
+        interacts = settings.retrievers or any("THI" in method for method in settings.methods)
         if interacts and dataset.xi is None and not has_val(dataset):
             raise InputError(f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it.")
+
+
+def _check_retrievers(settings: Settings) -> None:
+    for name, given in settings.retrievers.items():
+        path = f"retrievers.{name}"
+        if name in TRAINED or name in settings.methods:
+            raise _wrong(path, name, f"a name of its own ({', '.join(TRAINED)} and the methods are taken)")
+        if not given.source:
+            raise _wrong(f"{path}.source", "", "a checkpoint, or a folder of scores")
 
 
 def has_val(dataset) -> bool:

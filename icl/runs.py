@@ -6,6 +6,7 @@ The workflow's rules read this module, so that they hold no logic. It knows neit
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +50,67 @@ ROWS = {
 }
 
 
+def methods(settings: Settings) -> dict[str, Row]:
+    """Rows of the table by name: the paper's, then two for each given retriever."""
+    found = {name: ROWS[name] for name in settings.methods}
+    for name, given in settings.retrievers.items():
+        found |= {name: Row(name, None), f"{name}+THI": Row(name, given.judge)}
+    return found
+
+
 def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
     """(benchmark, method name, row, seed) of every line of the table, in its order."""
     return [
-        (dataset, method, ROWS[method], seed)
+        (dataset, method, row, seed)
         for dataset in settings.datasets
-        for method in settings.methods
+        for method, row in methods(settings).items()
         for seed in settings.seeds
     ]
+
+
+def one_of(names) -> str:
+    """A pattern of exactly these names; one that matches nothing where there are none."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+def local_source(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The files of a given checkpoint, so that a changed one is imported anew; none for a hub id."""
+    source = given_source(settings, dataset, method)
+    return [source] if Path(source).is_file() else local_weights(source)
+
+
+def given(settings: Settings, kind: str) -> list[str]:
+    """Names of the given retrievers of one kind."""
+    return [name for name, spec in settings.retrievers.items() if spec.kind == kind]
+
+
+def given_source(settings: Settings, dataset: str, method: str) -> str:
+    """Where a given retriever is read from; `{dataset}` in the setting is the benchmark's name."""
+    return settings.retrievers[method].source.replace("{dataset}", dataset)
+
+
+def score_files(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The files of a retriever that is given by its scores, one a split.
+
+    Raises:
+        InputError: a split has none; says what is expected.
+    """
+    folder, out = Path(given_source(settings, dataset, method)), []
+    for split in splits(settings, dataset, method):
+        found = [str(folder / f"{split}.{kind}") for kind in ("npz", "npy") if (folder / f"{split}.{kind}").is_file()]
+        if not found:
+            expected = f"{split}.npz (embeddings) or {split}.npy (captions x images)"
+            remedy = f"Write it, or correct retrievers.{method}.source; README, 'Your own retriever', says how."
+            raise InputError(f"retriever folder {folder}", f"no scores of split {split}", expected, remedy)
+        out += found[:1]
+    return out
+
+
+def retriever_weights(settings: Settings, dataset: str, method: str, seed: str) -> list[str]:
+    """The trained or imported weights that encode refined queries; none where only scores are given."""
+    if method in given(settings, "scores"):
+        return []
+    return [f"{settings.results}/retriever/{dataset}/{method}/seed{seed}/model.safetensors"]
 
 
 def metric_files(settings: Settings) -> list[str]:
@@ -71,7 +125,7 @@ def interaction_folders(settings: Settings) -> list[str]:
 
 def judge_files(settings: Settings) -> list[str]:
     """T_loc accuracy before and after LoRA, one file a seed; none where no row uses the adapter."""
-    tuned = any(ROWS[method].judge == "lora" for method in settings.methods)
+    tuned = any(row.judge == "lora" for row in methods(settings).values())
     tuned = tuned and any(has_val(spec) for spec in settings.datasets.values())  # held-out questions come from val
     return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
 

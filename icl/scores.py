@@ -53,6 +53,21 @@ class EmbeddingScores:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some of the queries of other scores, by number."""
+
+    whole: Scores
+    numbers: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.numbers), self.whole.shape[1]
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        return self.whole.rows(self.numbers[queries])
+
+
+@dataclass(frozen=True)
 class Reranked:
     """S^ = weight S + (1 - weight) S', where S' of the anchor is 1; queries without an anchor keep S (section 5).
 

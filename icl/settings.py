@@ -104,6 +104,21 @@ class RetrieverSettings:
 
 
 @dataclass(frozen=True)
+class GivenRetrieverSettings:
+    """A retriever that this workflow does not train; its name in `retrievers` gives the rows NAME and NAME+THI."""
+
+    kind: str = setting(
+        "checkpoint",
+        "What is given: a checkpoint (CLIP, IRRA or RDE weights), or scores (embeddings or similarity matrices).",
+        choices=("checkpoint", "scores"),
+    )
+    source: str = setting(
+        "", "Checkpoint as in retriever.checkpoint, or folder of {split}.npz or {split}.npy; {dataset} is replaced."
+    )
+    judge: str = setting("lora", "Who answers T_loc in NAME+THI: base or lora.", choices=("base", "lora"))
+
+
+@dataclass(frozen=True)
 class MLLMSettings:
     """The multimodal language model and how it is asked."""
 
@@ -190,6 +205,10 @@ class Settings:
         low=1,
     )
     bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
+    retrievers: dict[str, GivenRetrieverSettings] = field(
+        default_factory=dict,
+        metadata={"help": "Further retrievers by name, each with rows NAME and NAME+THI (Table 5)."},
+    )
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings, metadata={"help": "Retriever."})
     mllm: MLLMSettings = field(default_factory=MLLMSettings, metadata={"help": "MLLM."})
     sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})

@@ -3,6 +3,7 @@
 
 rule metrics:
     input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
         embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
     output:
         f"{R}/metrics/{{dataset}}/{{method}}/seed{{seed}}/test.json",
@@ -25,7 +26,7 @@ rule metrics:
 rule select_xi:
     input:
         pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
         weights=runs.local_weights(settings.mllm.model),
@@ -56,7 +57,7 @@ rule select_xi:
 rule thi:
     input:
         pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
         xi=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",

@@ -16,6 +16,8 @@ rule train_retriever:
         f"{R}/logs/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.log",
     benchmark:
         f"{R}/benchmarks_time/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        method=runs.one_of(TRAINED),
     conda:
         "../config/environment.yaml"
     threads: settings.training_threads
@@ -31,6 +33,56 @@ rule train_retriever:
         "../workflow_scripts/train_retriever.py"
 
 
+rule import_retriever:
+    input:
+        checkpoint=lambda w: runs.local_source(settings, w.dataset, w.method),
+    output:
+        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+        card=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.json",
+        selection=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/selection.json",
+    log:
+        f"{R}/logs/import_retriever/{{dataset}}-{{method}}-seed{{seed}}.log",
+    wildcard_constraints:
+        method=runs.one_of(runs.given(settings, "checkpoint")),
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=0,
+    params:
+        settings=lambda w: runs.retriever_part(settings, w.dataset, w.method),
+        source=lambda w: runs.given_source(settings, w.dataset, w.method),
+        version=runs.STAGE_VERSIONS["retriever"],
+    script:
+        "../workflow_scripts/import_retriever.py"
+
+
+rule import_scores:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        scores=lambda w: or_stop(runs.score_files, settings, w.dataset, w.method),
+    output:
+        folder=directory(f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}"),
+        selection=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/selection.json",
+    log:
+        f"{R}/logs/import_scores/{{dataset}}-{{method}}-seed{{seed}}.log",
+    wildcard_constraints:
+        method=runs.one_of(runs.given(settings, "scores")),
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=0,
+    params:
+        version=runs.STAGE_VERSIONS["embed"],
+    script:
+        "../workflow_scripts/import_scores.py"
+
+
 rule embed:
     input:
         pairs=f"{R}/pairs/{{dataset}}.parquet",
@@ -41,6 +93,8 @@ rule embed:
         f"{R}/logs/embed/{{dataset}}-{{method}}-seed{{seed}}.log",
     benchmark:
         f"{R}/benchmarks_time/embed/{{dataset}}-{{method}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        method=runs.one_of([*TRAINED, *runs.given(settings, "checkpoint")]),
     conda:
         "../config/environment.yaml"
     threads: 1

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import save_official_layout
@@ -98,18 +99,37 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The smoke run, killed once on its way and started again with the same command."""
+    """The smoke run, killed during training, augmentation and THI, and started again each time with the same command."""
     folder = tmp_path_factory.mktemp("smoke")
-    call = command(folder, "all", *SMOKE)
-    first = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    log = folder / "results/smoke/logs/train_retriever/tinypedes-rde-seed1.log"
-    while first.poll() is None and not (log.exists() and "epoch" in log.read_text()):
-        time.sleep(0.2)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    call, results = command(folder, "all", *SMOKE), folder / "results/smoke"
+    for begun in (
+        lambda: "epoch" in text_of(results / "logs/train_retriever/tinypedes-rde-seed1.log"),
+        lambda: any(text_of(path) for path in results.glob("answers/augment-tinypedes/*.jsonl")),
+        lambda: any(text_of(path) for path in results.glob("answers/*-test/thi.jsonl")),
+    ):
+        run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while run.poll() is None and not begun():
+            time.sleep(0.05)
+        assert run.poll() is None, "the run ended before it could be killed"
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
     done = subprocess.run(call, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
+
+
+def text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.slow
+def test_a_run_killed_three_times_ends_in_the_table_of_a_whole_run(smoke, tmp_path):
+    done = snakemake(tmp_path, "results/smoke/table.csv", *SMOKE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    killed, whole = (
+        pd.read_csv(f / "results/smoke/table.csv").drop(columns="seconds_per_query") for f in (smoke, tmp_path)
+    )
+    pd.testing.assert_frame_equal(killed, whole)
 
 
 @pytest.mark.slow
@@ -141,6 +161,38 @@ def test_a_rerun_takes_what_depends_on_it_and_nothing_else(smoke):
 def test_a_setting_reruns_the_stages_that_read_it(smoke):
     found = jobs(snakemake(smoke, "-n", "all", *SMOKE, "--config", "thi={lambda: 0.7}"))
     assert found == {"select_xi": 3, "thi": 3, "table": 1, "all": 1}
+
+
+@pytest.mark.slow
+def test_ones_own_retriever_gives_rows_without_touching_code(smoke):
+    """As the README tells: a folder of similarity matrices, and a checkpoint as it is."""
+    rows = pd.read_parquet(smoke / "results/smoke/pairs/tinypedes.parquet")
+    (smoke / "mine").mkdir()
+    for split in ("val", "test"):
+        part = rows[rows.split == split]
+        images = part.drop_duplicates("image_id")
+        right = (part.pid.to_numpy()[:, None] == images.pid.to_numpy()[None]).astype(np.float32)
+        noise = np.random.default_rng(0).random(right.shape, dtype=np.float32)
+        np.save(smoke / "mine" / f"{split}.npy", 0.3 * right + noise)
+    extra = (
+        "retrievers={Mine: {kind: scores, source: mine, judge: base}, CLIP: {source: models/synthclip, judge: base}}"
+    )
+    done = snakemake(smoke, "results/smoke/table.csv", *SMOKE, "--config", extra)
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = pd.read_csv(smoke / "results/smoke/table.csv").set_index("method")
+    assert table.loc["Mine", "rank1"] > 20 and table.loc["Mine", "checkpoint"] == "given"
+    assert table.loc["Mine+THI", "localise_calls"] > 0 and table.loc["CLIP+THI", "localise_calls"] > 0
+    again = jobs(snakemake(smoke, "-n", "results/smoke/table.csv", *SMOKE))
+    assert again == {"table": 1}, "without them, only the table is written anew"
+
+
+@pytest.mark.slow
+def test_a_truncated_checkpoint_stops_with_its_name(smoke):
+    path = smoke / "results/smoke/retriever/tinypedes/rde/seed1/model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+    done = snakemake(smoke, "results/smoke/embeddings/tinypedes/rde/seed1", "-R", "embed", *SMOKE)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "rde/seed1/model.safetensors: found an unreadable retriever" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What the scripts of THI share: a split's similarities and texts, the retriever's text encoder, the MLLM."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,38 +10,48 @@ def open_split(snakemake, split):
     from icl.config import typed
     from icl.data.pairs import images_of, read_pairs, split_of
     from icl.mllm.registry import open_backend
-    from icl.retriever.checkpoints import load_retriever
-    from icl.retriever.embeddings import encode_texts
-    from icl.retriever.vectors import Embeddings
+    from icl.retriever.given import open_scores
     from icl.settings import MLLMSettings, THISettings
 
     rows, root = split_of(read_pairs(Path(snakemake.input.pairs)), split), Path(snakemake.params.root)
-    emb = Embeddings.load(Path(snakemake.input.embeddings) / f"{split}.npz")
-    model, tokenizer = load_retriever(Path(snakemake.input.model).parent)
-
-    def refine(texts, queries):
-        return emb.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
-
+    emb = open_scores(Path(snakemake.input.embeddings), split, rows)
     mllm = typed(MLLMSettings, snakemake.params.mllm)
     adapter = str(Path(snakemake.input.adapter[0]).parent) if snakemake.input.adapter else None
     return SimpleNamespace(
         emb=emb,
         captions=rows.caption.tolist(),
         images=[root / name for name in images_of(rows).image],
-        refine=refine,
+        refine=_refiner(snakemake, emb),
         mllm=mllm,
         backend=open_backend(mllm, adapter),
         thi=typed(THISettings, snakemake.params.settings),
     )
 
 
+def _refiner(snakemake, emb):
+    """Refined texts to scores, by the retriever; where only scores are given, a query's own row stands for its refined one."""
+    from icl.scores import Part
+
+    if not snakemake.input.model:
+        return lambda raw, texts, queries: Part(raw, queries)
+    from icl.retriever.checkpoints import load_retriever
+    from icl.retriever.embeddings import encode_texts
+
+    model, tokenizer = load_retriever(Path(snakemake.input.model[0]).parent)
+    return lambda raw, texts, queries: emb.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
+
+
 def interact(s, rows, backend, xi):
     """THI on a slice of the split's queries; no image's visual tokens are kept from an earlier call."""
+    import numpy as np
+
+    from icl.scores import Part
     from icl.thi import run_thi
 
     s.backend.forget_images()
-    scores = s.emb.scores_of((s.emb.text_bge[rows], s.emb.text_tse[rows]))
-    return run_thi(scores, s.captions[rows], s.images, s.refine, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
+    raw = Part(s.emb.scores, np.arange(len(s.captions))[rows])
+    refine = partial(s.refine, raw)
+    return run_thi(raw, s.captions[rows], s.images, refine, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
 
 
 def stored(backend, snakemake):

@@ -5,10 +5,13 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
+    from icl.data.pairs import read_pairs, split_of
     from icl.provenance import write_json
     from icl.report.measure import measure
-    from icl.retriever.vectors import Embeddings
+    from icl.retriever.given import open_scores
 
-    found = Embeddings.load(Path(snakemake.input.embeddings) / "test.npz")
-    measures = measure(found.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
-    write_json(snakemake.output[0], measures)
+    rows = split_of(read_pairs(Path(snakemake.input.pairs)), "test")
+    found = open_scores(Path(snakemake.input.embeddings), "test", rows)
+    write_json(
+        snakemake.output[0], measure(found.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
+    )

@@ -1,5 +1,7 @@
 """Choose THI's threshold on the val split, or take the one that the configuration fixes."""
 
+from functools import partial
+
 from _glue import job
 from _interaction import open_split, stored
 
@@ -17,7 +19,7 @@ with job(snakemake):
             s.emb.image_pids,
             s.captions,
             s.images,
-            s.refine,
+            partial(s.refine, s.emb.scores),
             stored(s.backend, snakemake),
             s.mllm,
             s.thi.rounds,

@@ -19,6 +19,7 @@ SELECTION_RULES = {
     "best-val": "best mAP on val",
     "best-test": "best Rank-1 on test (the published protocol)",
     "last": "last",
+    "given": "given",
 }
 
 
@@ -68,7 +69,10 @@ class _Line:
         for kind in CALLS:
             line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.judge else None
         line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.judge else None
-        line["checkpoint"] = _checkpoint(_read(self.retriever / "selection.json"))
+        selection = _read(self.retriever / "selection.json")
+        line["checkpoint"] = _checkpoint(selection)
+        published = {} if self.row.judge else selection.get("best_on_test", {})
+        line |= {f"best_on_test_{name}": published.get(name) for name in ("epoch", "rank1", "map")}
         line |= self._threshold()
         for name in (*METRICS, "seconds_per_query"):
             line[f"paper_{name}"] = self._paper(name)
@@ -150,6 +154,8 @@ def _spread(row: dict, name: str, digits: int) -> str:
 def _checkpoint(selection: dict) -> str:
     """How the checkpoint was selected, in words."""
     rule = SELECTION_RULES[selection["rule"]]
+    if selection["rule"] == "given":
+        return rule
     return f"epoch {selection['epoch']}: {rule}"
 
 

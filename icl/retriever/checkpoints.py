@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -57,13 +57,27 @@ def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) 
     return model
 
 
+def import_retriever(source: str, settings: RetrieverSettings, length: int) -> tuple[RDE, CaptionTokenizer]:
+    """A checkpoint as it is, in eval mode: RDE where it has TSE layers, otherwise BGE alone (plain CLIP, IRRA).
+
+    Raises:
+        InputError: the checkpoint is missing, or does not fit.
+    """
+    weights = read_weights(source)
+    try:
+        model = build_retriever(weights, settings if weights.has_tse else replace(settings, tse_dim=0), length)
+    except ValueError as error:
+        raise InputError(source, str(error), "weights that fit", "Correct its source under `retrievers`.") from error
+    return model.eval(), CaptionTokenizer(source, length)
+
+
 def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
     """Write a trained retriever; the weights appear last, and at once."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.tokenizer.save_pretrained(folder / "tokenizer")
     clip = {"vision": model.backbone.vision.config.to_dict(), "text": model.backbone.text.config.to_dict()}
     card = {"settings": asdict(settings), "text_length": tokenizer.length, "dim": model.backbone.dim, "clip": clip}
-    card["tse_dim"] = model.image_tse.linear.out_features
+    card["tse_dim"] = model.image_tse.out
     (folder / CARD).write_text(json.dumps(card, indent=1, default=str))
     save_file(model.state_dict(), folder / f"{WEIGHTS}.part")
     (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)

@@ -49,7 +49,7 @@ class TokenSelection(nn.Module):
         super().__init__()
         self.linear = nn.Linear(dim, out)
         self.hidden, self.norm, self.output = nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.Linear(dim, out)
-        self.padding_counts = padding_counts
+        self.padding_counts, self.out = padding_counts, out
 
     def forward(self, tokens: Tensor, kept: Tensor) -> Tensor:
         """(B, k, D) selected tokens, of which (B, k) are kept, to (B, E); a row without any is zero."""
@@ -67,11 +67,22 @@ class TokenSelection(nn.Module):
         return self.linear(rows) + self.output(F.relu(self.norm(self.hidden(rows))))
 
 
+class NoTokens(nn.Module):
+    """Stands where a retriever has no TSE: embeddings of width 0."""
+
+    out = 0
+
+    def forward(self, tokens: Tensor, kept: Tensor) -> Tensor:
+        """(B, 0)."""
+        return tokens.new_zeros(len(tokens), 0)
+
+
 class RDE(nn.Module):
     """The retriever.
 
     Args:
-        backbone: CLIP towers. tse_dim: width of the TSE embedding. ratio: share of tokens that TSE keeps.
+        backbone: CLIP towers. ratio: share of tokens that TSE keeps.
+        tse_dim: width of the TSE embedding; 0 for a retriever by BGE alone, such as plain CLIP or IRRA.
         padding_counts: what the text's BatchNorm sees where a caption has fewer words than are kept: nothing, or padding
             (as published).
     """
@@ -79,8 +90,8 @@ class RDE(nn.Module):
     def __init__(self, backbone: CLIPBackbone, tse_dim: int, ratio: float, padding_counts: bool = False) -> None:
         super().__init__()
         self.backbone, self.ratio = backbone, ratio
-        self.image_tse = TokenSelection(backbone.dim, tse_dim)
-        self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts)
+        self.image_tse = TokenSelection(backbone.dim, tse_dim) if tse_dim else NoTokens()
+        self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts) if tse_dim else NoTokens()
 
     def select_images(self, pixels: Tensor) -> Selection:
         """Pixels (B, 3, H, W) through the image tower."""

@@ -231,7 +231,7 @@ class Trainer:
         if "test" not in self.watched:
             return {}
         best = max(self.history, key=lambda row: (row["test_rank1"], row["test_map"]))
-        return {"best_on_test": {name: best[name] for name in ("epoch", "test_rank1", "test_map")}}
+        return {"best_on_test": {"epoch": best["epoch"], "rank1": best["test_rank1"], "map": best["test_map"]}}
 
 
 def train_retriever(

@@ -41,9 +41,10 @@ class Embeddings:
 
     @property
     def scores(self) -> EmbeddingScores:
-        """Similarities of all captions to the gallery: the mean of the BGE and TSE cosines."""
+        """Similarities of all captions to the gallery: the mean of the BGE and TSE cosines (BGE alone where TSE is empty)."""
         return self.scores_of((self.text_bge, self.text_tse))
 
     def scores_of(self, texts: tuple[np.ndarray, np.ndarray]) -> EmbeddingScores:
         """Similarities of other texts, given by their BGE and TSE, to the gallery."""
-        return EmbeddingScores(texts, (self.image_bge, self.image_tse))
+        count = 2 if self.image_tse.shape[1] else 1
+        return EmbeddingScores(texts[:count], (self.image_bge, self.image_tse)[:count])
