@@ -160,6 +160,8 @@ def _check_datasets(settings: Settings) -> None:
         if bool(dataset.root) == bool(dataset.generator):
             found = "both root and generator" if dataset.root else "neither root nor generator"
             raise InputError(path, found, "exactly one of them", "Set root to the benchmark's folder.")
+        if dataset.download and dataset.layout != "rstpreid" and not dataset.download_url:
+            raise _wrong(f"datasets.{name}.download", True, "false: its owners hand the files out on request only")
         if dataset.generator and not (dataset.train_identities and dataset.test_identities):
             raise InputError(path, "no identities", "train_identities and test_identities", "Set both.")
         interacts = settings.retrievers or any("THI" in method for method in settings.methods)

@@ -155,7 +155,8 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
 def benchmark_part(settings: Settings, dataset: str) -> dict:
     """What the generator and the reader depend on."""
     part = to_mapping(settings.datasets[dataset])
-    return {key: value for key, value in part.items() if key not in ("sft_pairs", "xi", "text_length")}
+    aside = ("sft_pairs", "xi", "text_length", "download", "download_url")
+    return {key: value for key, value in part.items() if key not in aside}
 
 
 def interaction_part(settings: Settings) -> dict:
@@ -200,13 +201,14 @@ def generated(settings: Settings) -> list[str]:
 
 
 def generated_files(settings: Settings, dataset: str) -> list[str]:
-    """The annotation file of a generated benchmark; none for a given one."""
-    return annotation_files(settings, dataset) if settings.datasets[dataset].generator else []
+    """The annotation file of a generated or downloaded benchmark; none for a given one."""
+    spec = settings.datasets[dataset]
+    return annotation_files(settings, dataset) if spec.generator or spec.download else []
 
 
 def annotation_state(settings: Settings, dataset: str) -> str:
     """What a given benchmark's annotation file looks like now, so that a check is repeated after it came or changed."""
-    if settings.datasets[dataset].generator:
+    if settings.datasets[dataset].generator or settings.datasets[dataset].download:
         return ""
     try:
         path = Path(annotation_files(settings, dataset)[0])
@@ -224,8 +226,10 @@ def annotation_files(settings: Settings, dataset: str) -> list[str]:
     root = benchmark_root(settings, dataset)
     if settings.datasets[dataset].generator:
         return [f"{root}/reid_raw.json"]
-    from icl.data.readers import annotation_file  # pandas: only where a benchmark is given by its folder
+    from icl.data.readers import annotation_file, layout_of  # pandas: only where a benchmark is given by its folder
 
+    if settings.datasets[dataset].download:
+        return [f"{root}/{layout_of(settings.datasets[dataset].layout).files[0]}"]
     return [str(annotation_file(settings.datasets[dataset].layout, root))]
 
 

@@ -28,6 +28,8 @@ class DatasetSettings:
         "Generator that writes the benchmark (synth), or empty for an existing folder.",
         choices=("", "synth"),
     )
+    download: bool = setting(False, "Download it where its owners serve it openly (RSTPReid).")
+    download_url: str = setting("", "Mirror of one's own to download from instead.")
     seed: int = setting(7, "Seed of the generator.")
     train_identities: int = setting(0, "Generated training identities.", low=0)
     val_identities: int = setting(0, "Generated validation identities.", low=0)

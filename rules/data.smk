@@ -24,6 +24,31 @@ rule benchmark:
         "../workflow_scripts/benchmark.py"
 
 
+for dataset, spec in settings.datasets.items():
+    if spec.download:
+
+        rule:
+            name:
+                f"download_{dataset}"
+            output:
+                runs.annotation_files(settings, dataset),
+            log:
+                f"{R}/logs/download/{dataset}.log",
+            conda:
+                "../config/environment.yaml"
+            threads: 1
+            resources:
+                mem_mb=1000,
+                runtime=240,
+                gpu=0,
+            params:
+                layout=spec.layout,
+                root=spec.root,
+                url=spec.download_url,
+            script:
+                "../workflow_scripts/download.py"
+
+
 rule pairs:
     input:
         lambda w: or_stop(runs.annotation_files, settings, w.dataset),
