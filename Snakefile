@@ -55,7 +55,7 @@ onerror:
 
 wildcard_constraints:
     dataset="|".join(settings.datasets),
-    method=runs.one_of([*TRAINED, *settings.retrievers]),
+    method=f"{runs.one_of([*TRAINED, *settings.retrievers])}|{runs.NOISY}",
     judge="base|lora",
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",

@@ -130,6 +130,29 @@ def judge_files(settings: Settings) -> list[str]:
     return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
 
 
+_NOISY = re.compile(r"rde-noise(\d+)(-noccd)?")
+NOISY = _NOISY.pattern
+"""Wildcard of the noise study's retrievers: percent of permuted captions, and whether CCD divides the pairs."""
+
+
+def noise_methods(settings: Settings) -> dict[str, tuple[float, bool]]:
+    """Retrievers of the noise study: (rate, with CCD) by wildcard."""
+    found = {}
+    for rate in settings.noise_study:
+        found |= {f"rde-noise{round(100 * rate)}{end}": (rate, not end) for end in ("", "-noccd")}
+    return found
+
+
+def noise_files(settings: Settings, name: str) -> list[str]:
+    """One file of every retriever of the noise study, such as `metrics/{retriever}/test.json`."""
+    return [
+        f"{settings.results}/{name.format(retriever=f'{dataset}/{method}/seed{seed}')}"
+        for dataset in settings.datasets
+        for method in noise_methods(settings)
+        for seed in settings.seeds
+    ]
+
+
 def splits(settings: Settings, dataset: str, method: str) -> list[str]:
     """Splits to embed: val where there is one; train for the baseline, whose confusions make the SFT set."""
     train, val = ["train"] * (method == "rde"), ["val"] * has_val(settings.datasets[dataset])
@@ -146,6 +169,8 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
         changes["text_length"] = spec.text_length
     if not has_val(spec):
         changes["selection"] = "last"
+    if noisy := _NOISY.fullmatch(method):
+        changes |= {"noise_rate": int(noisy[1]) / 100, "ccd": not noisy[2]}
     part = to_mapping(dataclasses.replace(settings.retriever, **changes))
     if method != "rda":
         part = {key: value for key, value in part.items() if not key.startswith("rda_")}

@@ -207,6 +207,7 @@ class Settings:
         low=1,
     )
     bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
+    noise_study: tuple[float, ...] = setting((0.5,), "Shares of permuted training captions in the target `noise`.")
     retrievers: dict[str, GivenRetrieverSettings] = field(
         default_factory=dict,
         metadata={"help": "Further retrievers by name, each with rows NAME and NAME+THI (Table 5)."},

@@ -40,3 +40,27 @@ rule table:
         version=runs.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"
+
+
+rule noise:
+    input:
+        histories=runs.noise_files(settings, "retriever/{retriever}/history.csv"),
+        metrics=runs.noise_files(settings, "metrics/{retriever}/test.json"),
+    output:
+        table=f"{R}/noise.csv",
+        epochs=f"{R}/noise_epochs.csv",
+        text=f"{R}/noise.md",
+    log:
+        f"{R}/logs/noise.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+        gpu=0,
+    params:
+        methods=runs.noise_methods(settings),
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/noise.py"

@@ -17,7 +17,7 @@ rule train_retriever:
     benchmark:
         f"{R}/benchmarks_time/train_retriever/{{dataset}}-{{method}}-seed{{seed}}.tsv"
     wildcard_constraints:
-        method=runs.one_of(TRAINED),
+        method=f"{runs.one_of(TRAINED)}|{runs.NOISY}",
     conda:
         "../config/environment.yaml"
     threads: settings.training_threads
@@ -94,7 +94,7 @@ rule embed:
     benchmark:
         f"{R}/benchmarks_time/embed/{{dataset}}-{{method}}-seed{{seed}}.tsv"
     wildcard_constraints:
-        method=runs.one_of([*TRAINED, *runs.given(settings, "checkpoint")]),
+        method=f'{runs.one_of([*TRAINED, *runs.given(settings, "checkpoint")])}|{runs.NOISY}',
     conda:
         "../config/environment.yaml"
     threads: 1

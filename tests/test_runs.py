@@ -2,8 +2,11 @@
 
 import dataclasses
 
+import pytest
+
 from icl import runs
 from icl.config import load_settings
+from icl.errors import InputError
 
 GENERATED = {"generator": "synth", "train_identities": 4, "val_identities": 2, "test_identities": 2}
 FINE = {"root": "data/u", "layout": "ufine6926", "text_length": 168, "xi": 0.5}
@@ -55,3 +58,34 @@ def test_image_folders_agree_with_the_readers():
     for layout in LAYOUTS:
         s = load_settings({"datasets": {"x": {"root": "r", "layout": layout, "xi": 0.5}}})
         assert runs.image_root(s, "x") == str(image_root(layout, "r"))
+
+
+def test_the_noise_study_changes_the_rate_and_the_division_only():
+    s = load_settings({"datasets": {"mine": GENERATED}, "noise_study": [0.2, 0.5]})
+    assert list(runs.noise_methods(s)) == [
+        "rde-noise20",
+        "rde-noise20-noccd",
+        "rde-noise50",
+        "rde-noise50-noccd",
+    ]
+    plain, noisy = (runs.retriever_part(s, "mine", m) for m in ("rde", "rde-noise50-noccd"))
+    assert {k: v for k, v in noisy.items() if plain[k] != v} == {"noise_rate": 0.5, "ccd": False}
+
+
+def test_given_retrievers_have_two_rows_each_and_come_last():
+    given = {"Mine": {"kind": "scores", "source": "x/{dataset}", "judge": "base"}}
+    s = load_settings({"datasets": {"mine": GENERATED}, "retrievers": given})
+    assert list(runs.methods(s))[-2:] == ["Mine", "Mine+THI"]
+    assert runs.given_source(s, "mine", "Mine") == "x/mine"
+    assert runs.retriever_weights(s, "mine", "Mine", "1") == []
+    with pytest.raises(InputError, match="no scores of split"):
+        runs.score_files(s, "mine", "Mine")
+
+
+def test_names_that_are_taken_are_refused():
+    with pytest.raises(InputError, match="retrievers.rde"):
+        load_settings({"datasets": {"mine": GENERATED}, "retrievers": {"rde": {"source": "x"}}})
+    with pytest.raises(InputError, match="retriever.watch_test"):
+        load_settings({"datasets": {"mine": GENERATED}, "retriever": {"selection": "best-test"}})
+    with pytest.raises(InputError, match="datasets.mine.download"):
+        load_settings({"datasets": {"mine": {"root": "x", "layout": "icfg-pedes", "download": True, "xi": 0.5}}})
