@@ -42,6 +42,9 @@ R = settings.results
 
 
 onstart:
+    from icl.mllm.registry import check_server
+
+    or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
     mark_running()
 
 

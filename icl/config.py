@@ -39,6 +39,7 @@ def load_settings(mapping: dict) -> Settings:
     settings = _build(Settings, mapping, "")
     _check_datasets(settings)
     _check_retrievers(settings)
+    _check_mllm(settings)
     return settings
 
 
@@ -176,6 +177,11 @@ def _check_retrievers(settings: Settings) -> None:
             raise _wrong(path, name, f"a name of its own ({', '.join(TRAINED)} and the methods are taken)")
         if not given.source:
             raise _wrong(f"{path}.source", "", "a checkpoint, or a folder of scores")
+
+
+def _check_mllm(settings: Settings) -> None:
+    if settings.mllm.backend == "openai" and not settings.mllm.url:
+        raise _wrong("mllm.url", "", "the server's address, such as http://localhost:8000/v1")
 
 
 def has_val(dataset) -> bool:

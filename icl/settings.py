@@ -130,7 +130,16 @@ class MLLMSettings:
         choices=("transformers", "ollama", "openai"),
     )
     model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
-    url: str = setting("", "Server URL for ollama and openai back-ends.")
+    url: str = setting("", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.")
+    adapter_model: str = setting("", "The served name of the model with the LoRA adapter (ollama and openai).")
+    concurrency: int = setting(8, "Questions asked of a server side by side.", low=1)
+    timeout: float = setting(120.0, "Seconds to wait for a server's answer.", low=0.1)
+    tries: int = setting(5, "Tries at a question before it is marked as failed.", low=1)
+    retry_seconds: float = setting(
+        1.0, "First wait between two tries; it doubles, with some chance, up to 60 times.", low=0
+    )
+    num_ctx: int = setting(4096, "Context length asked of Ollama.", low=256)
+    keep_alive: str = setting("30m", "How long Ollama keeps the model loaded after an answer.")
     max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).", low=1)
     batch_size: int = setting(128, "Requests in one generation batch.", low=1)
     adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")

@@ -12,7 +12,7 @@ import numpy as np
 from icl.interaction import Interaction, anchors_at, top_candidates
 from icl.metrics import retrieval_metrics
 from icl.mllm import parsing, prompts
-from icl.mllm.protocol import YES_NO, Backend, Request
+from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
 from icl.scores import MatrixScores, Reranked, Scores, blocks
 from icl.settings import MLLMSettings
 
@@ -57,7 +57,9 @@ class Session:
     def _ask(self, requests: list[Request]) -> list:
         for request in requests:
             self.calls[request.task] = self.calls.get(request.task, 0) + 1
-        return self.backend.answer(requests) if requests else []
+        answers = self.backend.answer(requests) if requests else []
+        require_answers(requests, answers)
+        return answers
 
     def localise(self, captions: list[str], interactions: list[Interaction]) -> list[list[float]]:
         """Run all rounds; returns the Yes probabilities (or 0/1) of each query's asked candidates."""
@@ -71,7 +73,7 @@ class Session:
             ]
             for q, answer in zip(open_rows, self._ask(requests), strict=True):
                 yes = parsing.is_yes(answer.text)
-                shares[q].append(round(answer.probabilities["Yes"] if answer.probabilities else float(yes), 4))
+                shares[q].append(round(parsing.yes_share(answer), 4))
                 interactions[q].tell(yes)
         self._timed("localisation", start)
         return shares

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from icl.mllm import prompts
-from icl.mllm.protocol import YES_NO, Backend, Request
+from icl.mllm.parsing import yes_share
+from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -33,7 +34,9 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
         accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions.
     """
     requests = [Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 4, YES_NO) for r in records]
-    shares = np.array([answer.probabilities["Yes"] for answer in backend.answer(requests)])
+    answers = backend.answer(requests)
+    require_answers(requests, answers)
+    shares = np.array([yes_share(answer) for answer in answers])
     kinds = np.array([record["kind"] for record in records])
     own = shares[kinds == "own"]
     out = {"accuracy_own": 100 * float((own > 0.5).mean())}

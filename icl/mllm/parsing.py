@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from icl.mllm.protocol import Answer
+
 _NUMBERED = re.compile(r"^\W*(\d{1,2})\s*[.):]\W*(.*)$")
 _VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 _LEAD = re.compile(r"^(?:(?:yes|no)\s*,\s*)+(?=\S)", re.IGNORECASE)
@@ -13,6 +15,16 @@ def is_yes(answer: str) -> bool:
     """True where the first yes/no word of an answer is "yes" ("eyes" is no such word)."""
     found = _VERDICT.search(answer)
     return bool(found) and found[1].lower() == "yes"
+
+
+def yes_share(answer: Answer) -> float:
+    """Probability of Yes; 0 or 1 where the back-end gives none."""
+    return answer.probabilities["Yes"] if answer.probabilities else float(is_yes(answer.text))
+
+
+def says_yes_or_no(text: str) -> bool:
+    """Whether a yes/no word is there at all."""
+    return _VERDICT.search(text) is not None
 
 
 def numbered_list(answer: str) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from icl.errors import InputError
 
 YES_NO = ("Yes", "No")
 
@@ -29,13 +32,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `probabilities` over the choices where the back-end gives them."""
+    """One answer.
+
+    Attributes:
+        probabilities: over the choices, where the back-end gives them. seconds: of this answer alone, or its part of a batch's.
+        error: why there is none, after all tries; `text` is then empty.
+    """
 
     text: str
     probabilities: dict[str, float] | None = None
     prompt_tokens: int = 0
     answer_tokens: int = 0
     seconds: float = 0.0
+    error: str = ""
 
 
 class Backend(Protocol):
@@ -46,3 +55,18 @@ class Backend(Protocol):
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests."""
+
+
+def require_answers(requests: Sequence[Request], answers: Sequence[Answer], where: str = "") -> None:
+    """Stop where some questions found no answer.
+
+    Raises:
+        InputError: says how many of which kind failed, why, and how to go on.
+    """
+    failed = [(r.task, a.error) for r, a in zip(requests, answers, strict=True) if a.error]
+    if failed:
+        kinds = Counter(error.split(":")[0] for _, error in failed)
+        reasons = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
+        found = f"{len(failed)} of {len(answers)} questions without an answer ({reasons}; for example: {failed[0][1]})"
+        remedy = "Look at the server, then run the same command again: only these are asked again."
+        raise InputError(where or "MLLM back-end", found, "an answer to each", remedy)

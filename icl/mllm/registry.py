@@ -13,7 +13,21 @@ def _transformers(settings: MLLMSettings, adapter: str | None) -> Backend:
     return TransformersBackend(settings, adapter)
 
 
-BACKENDS = {"transformers": _transformers}
+def _openai(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.openai_backend import OpenAIBackend
+
+    return OpenAIBackend(settings, adapter)
+
+
+def _ollama(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.ollama_backend import OllamaBackend
+
+    return OllamaBackend(settings, adapter)
+
+
+BACKENDS = {"transformers": _transformers, "openai": _openai, "ollama": _ollama}
+SERVED = ("openai", "ollama")
+"""Back-ends behind a server, which can be down."""
 
 
 def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
@@ -25,3 +39,13 @@ def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
     if settings.backend not in BACKENDS:
         raise InputError("mllm.backend", repr(settings.backend), f"one of {', '.join(BACKENDS)}", "Correct the config.")
     return BACKENDS[settings.backend](settings, adapter)
+
+
+def check_server(settings: MLLMSettings) -> None:
+    """Whether the server of a served back-end answers.
+
+    Raises:
+        InputError: it does not; says what to do.
+    """
+    if settings.backend in SERVED:
+        open_backend(settings).check()

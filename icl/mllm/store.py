@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from icl.mllm.prompts import load_prompt
-from icl.mllm.protocol import Answer, Backend, Request
+from icl.mllm.protocol import Answer, Backend, Request, require_answers
 
 
 @lru_cache(maxsize=200_000)
@@ -51,7 +51,9 @@ class AnswerStore:
         for line in path.read_bytes().split(b"\n"):
             try:
                 row = json.loads(line)
-                self.answers[row["key"]] = Answer(**row["answer"])
+                answer = Answer(**row["answer"])
+                if not answer.error:  # a failed question is marked, and asked again
+                    self.answers[row["key"]] = answer
             except (ValueError, KeyError, TypeError):
                 continue  # empty, or torn by a kill
 
@@ -63,10 +65,11 @@ class AnswerStore:
                     file.write(b"\n")
 
     def add(self, rows: Sequence[tuple[str, Request, Answer]]) -> None:
-        """Append answers and sync them to disk."""
+        """Append answers, failed ones too, and sync them to disk."""
         with self.path.open("ab") as file:
             for key, request, answer in rows:
-                self.answers[key] = answer
+                if not answer.error:
+                    self.answers[key] = answer
                 row = {"key": key, "task": request.task, "image": str(request.image or ""), "answer": vars(answer)}
                 file.write(json.dumps(row).encode() + b"\n")
             file.flush()
@@ -76,22 +79,28 @@ class AnswerStore:
 class CachedBackend:
     """A back-end that asks only what the store does not hold; equal requests once, in portions that are kept at once."""
 
-    def __init__(self, backend: Backend, store: AnswerStore, portion: int = 256) -> None:
-        self.backend, self.store, self.portion = backend, store, portion
+    def __init__(self, backend: Backend, store: AnswerStore) -> None:
+        self.backend, self.store, self.portion = backend, store, getattr(backend, "portion", 256)
         self.asked: dict[str, int] = {}
 
     def identity(self, task: str) -> dict[str, str]:
         return self.backend.identity(task)
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answers in the order of the requests."""
+        """Answers in the order of the requests.
+
+        Raises:
+            InputError: some found no answer; all others are kept.
+        """
         keys = [request_key(r, self.backend.identity(r.task)) for r in requests]
         missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
-        todo = list(missing.items())
+        todo, failed = list(missing.items()), []
         for start in range(0, len(todo), self.portion):
             part = todo[start : start + self.portion]
             answers = self.backend.answer([request for _, request in part])
             self.store.add([(key, request, a) for (key, request), a in zip(part, answers, strict=True)])
+            failed += [(request, a) for (_, request), a in zip(part, answers, strict=True) if a.error]
             for _, request in part:
                 self.asked[request.task] = self.asked.get(request.task, 0) + 1
+        require_answers([r for r, _ in failed], [a for _, a in failed], str(self.store.path))
         return [self.store.answers[key] for key in keys]

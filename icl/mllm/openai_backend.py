@@ -1,0 +1,115 @@
+"""Any server that speaks OpenAI's chat completions: vLLM, `transformers serve`, llama.cpp, and others."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import openai
+
+from icl.errors import InputError
+from icl.mllm.prompts import system_text
+from icl.mllm.protocol import Answer, Request
+from icl.mllm.served import Refused, Served, Transient, data_uri, shares_of
+from icl.settings import MLLMSettings
+
+TOP = 20
+"""Most likely first tokens asked for."""
+
+
+class OpenAIBackend(Served):
+    """Questions as chat completions, greedy; Yes/No from the first token's probabilities where the server gives them.
+
+    A LoRA adapter is served under a name of its own (vLLM's `--enable-lora`): `mllm.adapter_model` names it.
+    """
+
+    def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
+        super().__init__(settings, self._complete)
+        self.adapted = adapter is not None
+        if self.adapted and not settings.adapter_model:
+            remedy = "Name the served adapter in mllm.adapter_model, or leave out the rows that use LoRA."
+            raise InputError("mllm.adapter_model", "no name", "the adapter's name on the server", remedy)
+        key = os.environ.get("OPENAI_API_KEY", "none")
+        self.client = openai.OpenAI(base_url=settings.url, api_key=key, timeout=settings.timeout, max_retries=0)
+        self.has_logprobs = True
+
+    def check(self) -> None:
+        """Whether the server is there.
+
+        Raises:
+            InputError: it is not, or it does not know the model.
+        """
+        try:
+            names = {model.id for model in self.client.models.list()}
+        except openai.OpenAIError as error:
+            remedy = "Start it, or correct mllm.url (it ends in /v1)."
+            raise InputError(f"MLLM server {self.settings.url}", _reason(error), "a list of models", remedy) from error
+        if names and self.settings.model not in names and "transformers" not in names:
+            found, expected = f"models {', '.join(sorted(names)[:8])}", self.settings.model
+            raise InputError(f"MLLM server {self.settings.url}", found, expected, "Correct mllm.model.")
+
+    def identity(self, task: str) -> dict[str, str]:
+        """The server's name for the model that answers this task, and the pixel budget."""
+        return {"backend": "openai", "model": self._model(task), "max_pixels": str(self.settings.max_pixels)}
+
+    def forget_images(self) -> None:
+        """Nothing is kept between questions."""
+
+    def _model(self, task: str) -> str:
+        adapted = self.adapted and task in self.settings.adapter_tasks
+        return self.settings.adapter_model if adapted else self.settings.model
+
+    def _complete(self, request: Request) -> Answer:
+        content = [{"type": "text", "text": request.text}]
+        if request.image is not None:
+            uri = data_uri(request.image, self.settings.max_pixels)
+            content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
+        messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
+        found = self._send(request, messages, request.max_new_tokens)
+        if found.choices[0].finish_reason == "length" and not request.choices:
+            found = self._send(request, messages, 2 * request.max_new_tokens)  # once more, with room
+        return self._read(found, request)
+
+    def _send(self, request: Request, messages: list[dict], limit: int):
+        extra = {}
+        if request.choices and self.has_logprobs:
+            extra = {"logprobs": True, "top_logprobs": TOP}
+        try:
+            return self.client.chat.completions.create(
+                model=self._model(request.task), messages=messages, temperature=0, seed=0, max_tokens=limit, **extra
+            )
+        except openai.BadRequestError as error:
+            if extra and "logprob" in str(error).lower():
+                self.has_logprobs = False  # this server has none: the words decide
+                return self._send(request, messages, limit)
+            raise Refused(_reason(error)) from error
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            raise Refused(_reason(error)) from error
+        except openai.APITimeoutError as error:
+            raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
+        except openai.APIConnectionError as error:
+            raise Transient(f"no connection: {error.__cause__ or error}") from error
+        except openai.APIStatusError as error:
+            raise Transient(f"HTTP {error.status_code}: {_reason(error)}") from error
+        except (openai.OpenAIError, ValueError, TypeError) as error:  # a body that is no completion
+            raise Transient(f"unreadable reply: {_reason(error)}") from error
+
+    def _read(self, found, request: Request) -> Answer:
+        try:
+            choice, usage = found.choices[0], found.usage
+            text = choice.message.content or ""
+        except (AttributeError, IndexError, TypeError) as error:
+            raise Transient(f"unreadable reply: {error}") from error
+        shares = None
+        if request.choices and choice.logprobs and choice.logprobs.content:
+            first = choice.logprobs.content[0]
+            top = first.top_logprobs or [first]
+            shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
+        if shares:
+            text = max(shares, key=shares.get)
+        counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        return Answer(text, shares, *counts)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,172 @@
+"""Stand-ins for MLLM servers on loopback: they speak Ollama's and OpenAI's API and can be made to fail."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FAULTS = ("refuse", "429", "500", "empty", "thinking", "cut", "off-format", "slow", "not-json")
+
+
+class MLLMServer(ThreadingHTTPServer):
+    """Answers with `reply(prompt, image bytes or None) -> (text, probability of Yes or None)`.
+
+    Args:
+        fault_share: share of the first tries at a question that fail, in each way in turn. A question's later tries pass.
+        logprobs: whether the server gives token probabilities. slow: seconds of a slow answer.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self,
+        reply: Callable[[str, bytes | None], tuple[str, float | None]],
+        models: tuple[str, ...] = ("synthvl",),
+        fault_share: float = 0.0,
+        faults: tuple[str, ...] = FAULTS,
+        logprobs: bool = True,
+        slow: float = 3.0,
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
+        self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
+        self.lock, self.asked, self.failed = threading.Lock(), Counter(), Counter()
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def fault(self, question: str) -> str:
+        """How this try fails, or nothing; counts the answered ones."""
+        with self.lock:
+            if question not in self.failed and self.rng.random() < self.fault_share:
+                self.failed[question] += 1
+                return self.faults[len(self.failed) % len(self.faults)]
+            self.asked[question] += 1
+            return ""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words):
+        pass
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _json(self, status: int, content) -> None:
+        self._send(status, json.dumps(content).encode())
+
+    def do_GET(self):
+        if self.path == "/api/tags":
+            models = [{"model": m, "name": m, "digest": f"digest-of-{m}", "size": 1} for m in self.server.models]
+            return self._json(200, {"models": models})
+        if self.path == "/v1/models":
+            data = [{"id": m, "object": "model", "created": 0, "owned_by": "tests"} for m in self.server.models]
+            return self._json(200, {"object": "list", "data": data})
+        self._json(404, {"error": "no such page"})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        ollama = self.path == "/api/chat"
+        if body["model"] not in self.server.models:
+            error = f"model '{body['model']}' not found"
+            return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
+        prompt, image = _ollama_question(body) if ollama else _openai_question(body)
+        fault = self.server.fault(json.dumps([body["model"], prompt, base64.b64encode(image or b"").decode()]))
+        if fault == "refuse":
+            self.close_connection = True
+            return self.connection.close()
+        if fault in ("429", "500"):
+            return self._json(int(fault), {"error": "busy"} if ollama else {"error": {"message": "busy"}})
+        if fault == "not-json":
+            return self._send(200, b"<html>a proxy's page</html>")
+        if fault == "slow":
+            time.sleep(self.server.slow)
+        text, yes = self.server.reply(prompt, image)
+        text, yes = {
+            "empty": ("", None),
+            "thinking": ("", None),
+            "off-format": ("I cannot tell from here.", None),
+        }.get(fault, (text, yes))
+        answer = (_ollama_answer if ollama else _openai_answer)(
+            body, text, yes if self.server.logprobs else None, fault
+        )
+        whole = json.dumps(answer).encode()
+        if fault == "cut":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole[: len(whole) // 2])
+            self.close_connection = True
+            return self.connection.close()
+        self._send(200, whole)
+
+
+def _ollama_question(body: dict) -> tuple[str, bytes | None]:
+    user = body["messages"][-1]
+    images = user.get("images") or []
+    return user["content"], base64.b64decode(images[0]) if images else None
+
+
+def _openai_question(body: dict) -> tuple[str, bytes | None]:
+    prompt, image = "", None
+    for part in body["messages"][-1]["content"]:
+        if part["type"] == "text":
+            prompt = part["text"]
+        else:
+            image = base64.b64decode(part["image_url"]["url"].split(",", 1)[1])
+    return prompt, image
+
+
+def _top(yes: float) -> list[dict]:
+    shares = (("Yes", yes), ("No", 1 - yes))
+    return [{"token": token, "logprob": math.log(max(share, 1e-12)), "bytes": None} for token, share in shares]
+
+
+def _ollama_answer(body: dict, text: str, yes: float | None, fault: str) -> dict:
+    message = {"role": "assistant", "content": text}
+    if fault == "thinking":
+        message["thinking"] = "The user wants to know ..."
+    answer = {"model": body["model"], "message": message, "done": True, "done_reason": "stop"}
+    answer |= {"prompt_eval_count": 40, "eval_count": len(text.split())}
+    if body.get("logprobs") and yes is not None:
+        answer["logprobs"] = [{**_top(yes)[0], "top_logprobs": _top(yes)}]
+    return answer
+
+
+def _openai_answer(body: dict, text: str, yes: float | None, fault: str) -> dict:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    if body.get("logprobs") and yes is not None:
+        choice["logprobs"] = {"content": [{**_top(yes)[0], "top_logprobs": _top(yes)}]}
+    usage = {"prompt_tokens": 40, "completion_tokens": len(text.split()), "total_tokens": 40 + len(text.split())}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [choice],
+        "usage": usage,
+    }

@@ -1,0 +1,135 @@
+"""Back-ends behind servers: what is asked, what is read, and what becomes of every fault."""
+
+import io
+
+import pytest
+from fake_servers import FAULTS, MLLMServer
+from PIL import Image
+
+from icl.errors import InputError
+from icl.mllm.protocol import YES_NO, Request
+from icl.mllm.registry import check_server, open_backend
+from icl.mllm.served import encoded_image, shares_of
+from icl.mllm.store import AnswerStore, CachedBackend
+from icl.settings import MLLMSettings
+
+pytestmark = pytest.mark.servers
+BACKENDS = ["openai", "ollama"]
+
+
+def reply(prompt: str, image: bytes | None) -> tuple[str, float | None]:
+    """The prompt's last word, and how red the picture is."""
+    if "Yes" not in prompt:
+        return f"1. {prompt.split()[-1]}.", None
+    red = Image.open(io.BytesIO(image)).getpixel((0, 0))[0] / 255
+    return ("Yes" if red > 0.5 else "No"), red
+
+
+def settings(server: MLLMServer, backend: str, **changes) -> MLLMSettings:
+    url = server.url + ("/v1" if backend == "openai" else "")
+    fast = dict(retry_seconds=0.01, timeout=1.0, concurrency=4, max_pixels=200)
+    return MLLMSettings(**{**dict(backend=backend, url=url, model="synthvl"), **fast, **changes})
+
+
+@pytest.fixture
+def requests(tmp_path):
+    """Ten questions about pictures from black to red, and ten about texts."""
+    out = []
+    for k in range(10):
+        Image.new("RGB", (20, 40), (28 * k, 0, 0)).save(tmp_path / f"{k}.png")
+        out.append(Request("localise", f"text {k}? Answer Yes or No", tmp_path / f"{k}.png", 4, YES_NO))
+        out.append(Request("aggregate", f"say word{k}", None, 20))
+    return out
+
+
+def assert_right(answers) -> None:
+    for k in range(10):
+        judged, said = answers[2 * k], answers[2 * k + 1]
+        assert judged.text == ("Yes" if 28 * k / 255 > 0.5 else "No")
+        assert said.text == f"1. word{k}." and said.answer_tokens == 2 and said.seconds > 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_answers_come_in_order_with_probabilities_where_there_are_any(backend, logprobs, requests):
+    with MLLMServer(reply, logprobs=logprobs) as server:
+        answers = open_backend(settings(server, backend)).answer(requests)
+    assert_right(answers)
+    for k in range(10):
+        shares = answers[2 * k].probabilities
+        assert shares is None if not logprobs else shares["Yes"] == pytest.approx(28 * k / 255, abs=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_is_mended_by_another_try(backend, fault, requests):
+    """`off-format` text is a right answer to an open question, so that only Yes/No is asked there."""
+    asked = requests[::2] if fault == "off-format" else requests
+    with MLLMServer(reply, fault_share=1.0, faults=(fault,)) as server:
+        answers = open_backend(settings(server, backend)).answer(asked)
+        assert len(server.failed) == len(asked) and set(server.asked.values()) == {1}
+    assert not any(answer.error for answer in answers)
+    if fault != "off-format":
+        assert_right(answers)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_fails_to_the_end_is_marked_told_and_asked_again(backend, requests, tmp_path):
+    store = tmp_path / "answers"
+
+    class Broken(MLLMServer):
+        down = True
+
+        def fault(self, question):
+            if self.down and "word3" in question:
+                return "500"
+            return super().fault(question)
+
+    with Broken(reply) as server:
+        s = settings(server, backend, tries=2)
+        with pytest.raises(InputError, match=r"1 of 1 questions without an answer \(1 x HTTP 500.*same command again"):
+            CachedBackend(open_backend(s), AnswerStore(store, "w")).answer(requests)
+        assert "HTTP 500" in (store / "w.jsonl").read_text(), "the failure is marked"
+        server.down = False
+        again = CachedBackend(open_backend(s), AnswerStore(store, "w"))
+        assert_right(again.answer(requests))
+        assert again.asked == {"aggregate": 1}
+        assert set(server.asked.values()) == {1}, "no answered question is asked twice"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_server_that_is_down_or_lacks_the_model_is_reported(backend):
+    with MLLMServer(reply, models=("other",)) as server:
+        with pytest.raises(InputError, match="other.*synthvl"):
+            check_server(settings(server, backend))
+        with pytest.raises(InputError, match="not found"):
+            open_backend(settings(server, backend)).answer([Request("aggregate", "a", None, 4)])
+        gone = settings(server, backend)
+    with pytest.raises(InputError, match="MLLM server|Ollama server"):
+        check_server(gone)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_adapter_answers_its_own_tasks_only(backend, requests):
+    with MLLMServer(reply, models=("synthvl", "synthvl-lora")) as server:
+        s = settings(server, backend, adapter_model="synthvl-lora")
+        open_backend(s, adapter="some/folder").answer(requests)
+        models = {question.split('"')[1] for question in server.asked if "Yes" in question}
+        assert models == {"synthvl-lora"}
+        assert {q.split('"')[1] for q in server.asked if "Yes" not in q} == {"synthvl"}
+        with pytest.raises(InputError, match="mllm.adapter_model"):
+            open_backend(settings(server, backend), adapter="some/folder")
+
+
+def test_images_are_shrunk_to_the_budget_before_they_are_sent(tmp_path):
+    Image.new("RGB", (400, 800)).save(tmp_path / "large.png")
+    sent = Image.open(io.BytesIO(encoded_image(tmp_path / "large.png", 50176)))
+    assert sent.width * sent.height <= 50176 and sent.height / sent.width == pytest.approx(2, rel=0.02)
+    Image.new("RGB", (10, 20)).save(tmp_path / "small.png")
+    assert Image.open(io.BytesIO(encoded_image(tmp_path / "small.png", 50176))).size == (10, 20)
+
+
+def test_shares_count_every_spelling():
+    tokens = [("Yes", 0.4), (" yes", 0.1), ("No", 0.2), ("maybe", 0.3)]
+    assert shares_of(tokens, YES_NO) == pytest.approx({"Yes": 0.5 / 0.7, "No": 0.2 / 0.7})
+    assert shares_of([("maybe", 1.0)], YES_NO) is None
