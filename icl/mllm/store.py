@@ -79,8 +79,9 @@ class AnswerStore:
 class CachedBackend:
     """A back-end that asks only what the store does not hold; equal requests once, in portions that are kept at once."""
 
-    def __init__(self, backend: Backend, store: AnswerStore) -> None:
-        self.backend, self.store, self.portion = backend, store, getattr(backend, "portion", 256)
+    def __init__(self, backend: Backend, store: AnswerStore, portion: int | None = None) -> None:
+        self.backend, self.store = backend, store
+        self.portion = portion or getattr(backend, "portion", 256)
         self.asked: dict[str, int] = {}
 
     def identity(self, task: str) -> dict[str, str]:
