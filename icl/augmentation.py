@@ -11,7 +11,7 @@ import pandas as pd
 from icl.errors import InputError
 from icl.mllm import parsing, prompts
 from icl.mllm.protocol import Backend, Request
-from icl.settings import MLLMSettings
+from icl.settings import MLLMSettings, RDASettings
 
 
 def shard_of(rows: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
@@ -19,11 +19,11 @@ def shard_of(rows: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     return rows[rows.image_id % shards == shard].reset_index(drop=True)
 
 
-def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSettings, variants: int) -> list[dict]:
+def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSettings, rda: RDASettings) -> list[dict]:
     """Augment captions.
 
     Args:
-        rows: pairs table rows. root: image root. variants: rewrites m of each sub-sentence.
+        rows: pairs table rows. root: image root. settings: limits of the answers. rda: number and draws of the rewrites.
 
     Returns:
         One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), fallbacks (by kind).
@@ -37,7 +37,7 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
     texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
     split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
     sentences = [parsing.numbered_list(answer.text) for answer in split]
-    rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, variants)
+    rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
     out = []
     for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
         rejected = sum(rewrites[s][1] for s in parts)
@@ -53,12 +53,16 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
     return out
 
 
-def rewrite_all(sentences: list[str], backend: Backend, limit: int, m: int) -> dict[str, tuple[list[str], int]]:
+def rewrite_all(
+    sentences: list[str], backend: Backend, limit: int, rda: RDASettings
+) -> dict[str, tuple[list[str], int]]:
     """m variants of each sentence, and how many of them were rejected.
 
     A rewrite that loses or adds an attribute word is rejected; the sentence itself stands in.
     """
-    answers = backend.answer([Request("rewrite", prompts.rewrite_text(s, m), None, limit) for s in sentences])
+    m, draws = rda.variants, {"temperature": rda.temperature, "seed": rda.seed}
+    texts = [prompts.rewrite_text(sentence, m) for sentence in sentences]
+    answers = backend.answer([Request("rewrite", text, None, limit, **draws) for text in texts])
     out = {}
     for sentence, answer in zip(sentences, answers, strict=True):
         lines = parsing.numbered_list(answer.text)[:m]

@@ -25,7 +25,7 @@ STAGE_VERSIONS = {
     "records": 1,
     "lora": 2,
     "judge": 1,
-    "augment": 2,
+    "augment": 3,
     "thi": 1,
     "report": 1,
     "pretrain": 1,
@@ -204,6 +204,12 @@ def lora_part(settings: Settings) -> dict:
     """LoRA's settings without those of the records."""
     part = to_mapping(settings.sft)
     return {key: value for key, value in part.items() if key != "negatives_top_k"}
+
+
+def rda_part(settings: Settings) -> dict:
+    """RDA's settings that its texts depend on."""
+    part = to_mapping(settings.rda)
+    return {key: value for key, value in part.items() if key not in ("shards", "source")}
 
 
 def mllm_part(settings: Settings) -> dict:

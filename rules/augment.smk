@@ -20,7 +20,7 @@ rule augment_shard:
         gpu=0,
     params:
         mllm=runs.mllm_part(settings),
-        variants=settings.rda.variants,
+        rda=runs.rda_part(settings),
         answers=lambda w: f"{R}/answers/augment-{w.dataset}",
         root=lambda w: runs.image_root(settings, w.dataset),
         version=runs.STAGE_VERSIONS["augment"],

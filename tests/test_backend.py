@@ -1,6 +1,7 @@
 """The transformers back-end must say exactly what the stock model says, and the store must survive anything."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,13 @@ def test_prompts_are_data_files_with_hashes():
     assert prompts.localise_text("{caption}") == prompts.load_prompt("localise").text
     with pytest.raises(InputError, match="aggregate"):
         prompts.load_prompt("agregate")
+
+
+def test_drawn_words_depend_on_the_question_alone(backend):
+    asked = [Request("rewrite", f"Sentence {k} " * (k + 1), None, 8, temperature=1.0, seed=3) for k in range(5)]
+    together = [answer.text for answer in backend.answer(asked)]
+    assert [backend.answer([request])[0].text for request in asked] == together
+    assert [answer.text for answer in backend.answer([replace(request, seed=4) for request in asked])] != together
+    greedy = [answer.text for answer in backend.answer([replace(request, temperature=0.0) for request in asked])]
+    assert greedy != together
+    assert request_key(asked[0], {}) != request_key(replace(asked[0], seed=4), {})

@@ -18,7 +18,7 @@ from icl.mllm.judge_eval import auroc, calibration_error
 from icl.mllm.protocol import Answer
 from icl.retriever.ccd import divide
 from icl.retriever.mining import top_k_negatives
-from icl.settings import MLLMSettings
+from icl.settings import MLLMSettings, RDASettings
 
 
 @given(st.text(max_size=300))
@@ -107,7 +107,7 @@ def rows():
 
 def test_augmentation_asks_each_image_and_each_sentence_once(rows):
     backend = Assistant()
-    out = augment(rows, Path("root"), backend, MLLMSettings(), variants=3)
+    out = augment(rows, Path("root"), backend, MLLMSettings(), RDASettings(variants=3))
     counts = pd.Series([r.task for r in backend.asked]).value_counts().to_dict()
     assert counts == {"vqa": 4, "aggregate": 8, "decompose": 8, "rewrite": 2}
     hat = out[0]["diversity_captions"][1]
@@ -122,10 +122,10 @@ def test_shards_hold_every_caption_once_and_gather_restores_the_order(rows, tmp_
     paths = []
     for k, part in enumerate(parts):
         paths.append(tmp_path / f"{k}.jsonl")
-        found = augment(part, Path("root"), Assistant(), MLLMSettings(), 3)
+        found = augment(part, Path("root"), Assistant(), MLLMSettings(), RDASettings(variants=3))
         paths[-1].write_text("".join(json.dumps(row) + "\n" for row in found))
     gather(paths, tmp_path / "all.json")
-    whole = augment(rows, Path("root"), Assistant(), MLLMSettings(), 3)
+    whole = augment(rows, Path("root"), Assistant(), MLLMSettings(), RDASettings(variants=3))
     assert json.loads((tmp_path / "all.json").read_text()) == whole
     paths[0].write_text(paths[0].read_text()[:-20])
     with pytest.raises(InputError, match="0.jsonl"):

@@ -11,12 +11,12 @@ with job(snakemake):
     from icl.mllm.registry import open_backend
     from icl.mllm.sft import write_records
     from icl.mllm.store import AnswerStore, CachedBackend
-    from icl.settings import MLLMSettings
+    from icl.settings import MLLMSettings, RDASettings
 
     names, mllm = snakemake.wildcards, typed(MLLMSettings, snakemake.params.mllm)
     train = split_of(read_pairs(Path(snakemake.input.pairs)), "train")
     rows = shard_of(train, int(names.shard), int(names.shards))
     store = AnswerStore(Path(snakemake.params.answers), f"augment-{names.dataset}-{names.shard}-of-{names.shards}")
     backend = CachedBackend(open_backend(mllm), store)
-    found = augment(rows, Path(snakemake.params.root), backend, mllm, snakemake.params.variants)
+    found = augment(rows, Path(snakemake.params.root), backend, mllm, typed(RDASettings, snakemake.params.rda))
     write_records(found, Path(snakemake.output[0]))

@@ -18,7 +18,7 @@ TOP = 20
 
 
 class OllamaBackend(Served):
-    """Questions as chats, greedy and seeded; the model stays loaded between them.
+    """Questions as chats, seeded; the model stays loaded between them.
 
     A LoRA adapter is a model of its own there (Modelfile: FROM, ADAPTER): `mllm.adapter_model` names it.
     """
@@ -70,7 +70,8 @@ class OllamaBackend(Served):
         user = {"role": "user", "content": request.text}
         if request.image is not None:
             user["images"] = [encoded_image(request.image, self.settings.max_pixels)]
-        options = {"temperature": 0, "seed": 0, "num_ctx": self.settings.num_ctx, "num_predict": request.max_new_tokens}
+        options = {"temperature": request.temperature, "seed": request.seed}
+        options |= {"num_ctx": self.settings.num_ctx, "num_predict": request.max_new_tokens}
         extra = {"logprobs": True, "top_logprobs": TOP} if request.choices else {}
         try:
             found = self.client.chat(

@@ -18,7 +18,7 @@ TOP = 20
 
 
 class OpenAIBackend(Served):
-    """Questions as chat completions, greedy; Yes/No from the first token's probabilities where the server gives them.
+    """Questions as chat completions; Yes/No from the first token's probabilities where the server gives them.
 
     A LoRA adapter is served under a name of its own (vLLM's `--enable-lora`): `mllm.adapter_model` names it.
     """
@@ -76,7 +76,12 @@ class OpenAIBackend(Served):
             extra = {"logprobs": True, "top_logprobs": TOP}
         try:
             return self.client.chat.completions.create(
-                model=self._model(request.task), messages=messages, temperature=0, seed=0, max_tokens=limit, **extra
+                model=self._model(request.task),
+                messages=messages,
+                temperature=request.temperature,
+                seed=request.seed,
+                max_tokens=limit,
+                **extra,
             )
         except openai.BadRequestError as error:
             if extra and "logprob" in str(error).lower():

@@ -21,6 +21,7 @@ class Request:
         task: name of the prompt (localise, vqa, aggregate, decompose, rewrite). text: the rendered prompt.
         image: image file, if the prompt looks at one. max_new_tokens: limit of the answer.
         choices: the only possible answers, whose probabilities are wanted; None for free text.
+        temperature: 0 takes the likeliest words; above it, words are drawn, by `seed` and the question alone.
     """
 
     task: str
@@ -28,6 +29,8 @@ class Request:
     image: Path | None
     max_new_tokens: int
     choices: tuple[str, ...] | None = None
+    temperature: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)

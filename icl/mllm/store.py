@@ -23,7 +23,7 @@ def file_digest(path: Path) -> str:
 
 
 def request_key(request: Request, identity: dict[str, str]) -> str:
-    """Content address of an answer: model, adapter, prompt, image, text and limits (decoding is greedy)."""
+    """Content address of an answer: model, adapter, prompt, image, text, limits and sampling."""
     parts = {
         "identity": identity,
         "system": load_prompt("system").sha256,
@@ -32,6 +32,7 @@ def request_key(request: Request, identity: dict[str, str]) -> str:
         "image": file_digest(request.image) if request.image else None,
         "max_new_tokens": request.max_new_tokens,
         "choices": request.choices,
+        "sampling": [request.temperature, request.seed],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

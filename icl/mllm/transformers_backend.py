@@ -1,7 +1,7 @@
 """Local back-end: Qwen2-VL through transformers, batched by length.
 
 Visual tokens are computed once an image. Yes/No is one forward pass: the probabilities of the two answers' first tokens.
-Decoding is greedy; finished rows leave the batch.
+Finished rows leave the batch. Where words are drawn, each row draws by itself, so that no answer depends on its batch.
 """
 
 from __future__ import annotations
@@ -31,6 +31,28 @@ def folder_digest(folder: str) -> str:
         return folder
     files = sorted(p for p in root.iterdir() if p.suffix in (".safetensors", ".json", ".jinja"))
     return hashlib.sha256(json.dumps([(p.name, file_digest(p)) for p in files]).encode()).hexdigest()
+
+
+class Draws:
+    """Chooses the next words of a batch; every row has a generator of its own, seeded by its question."""
+
+    def __init__(self, requests: list[Request], temperature: float) -> None:
+        self.temperature, self.generators = temperature, []
+        if temperature > 0:
+            for r in requests:
+                image = file_digest(r.image) if r.image else ""
+                seed = hashlib.sha256(f"{r.seed}|{r.task}|{r.text}|{image}".encode()).digest()[:8]
+                self.generators.append(torch.Generator().manual_seed(int.from_bytes(seed) >> 1))
+
+    def choose(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """(B, vocabulary) logits of the requests numbered `rows` to (B,) tokens."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        uniform = torch.stack([torch.rand(logits.shape[1], generator=self.generators[k]) for k in rows.tolist()])
+        gumbel = -(
+            -uniform.clamp_min(1e-20).log()
+        ).log()  # adding it to the logits and taking the best draws from the softmax
+        return (logits / self.temperature + gumbel.to(logits.device)).argmax(-1)
 
 
 class TransformersBackend:
@@ -64,12 +86,16 @@ class TransformersBackend:
         answers: list[Answer | None] = [None] * len(requests)
         groups: dict[tuple, list[int]] = {}
         for k, request in enumerate(requests):
-            groups.setdefault((self._adapted(request.task), request.choices, request.max_new_tokens), []).append(k)
+            kind = (request.choices, request.max_new_tokens, request.temperature)
+            groups.setdefault((self._adapted(request.task), *kind), []).append(k)
         jobs = [(key, part) for key, rows in groups.items() for part in self._portions(rows, sequences)]
-        for (adapted, choices, limit), rows in progress(jobs, len(jobs), "MLLM batches"):
+        for (adapted, choices, limit, temperature), rows in progress(jobs, len(jobs), "MLLM batches"):
             chosen = [sequences[k] for k in rows]
             with nullcontext() if adapted or self.adapter is None else self.qwen.model.disable_adapter():
-                found = self._judge(chosen, choices) if choices else self._generate(chosen, limit)
+                if choices:
+                    found = self._judge(chosen, choices)
+                else:
+                    found = self._generate(chosen, limit, Draws([requests[k] for k in rows], temperature))
             for k, answer in zip(rows, found, strict=True):
                 answers[k] = answer
         return answers
@@ -110,7 +136,7 @@ class TransformersBackend:
             out.append(Answer(choices[best], dict(zip(choices, share, strict=True)), len(sequence), 1, seconds))
         return out
 
-    def _generate(self, sequences: list[Sequence], limit: int) -> list[Answer]:
+    def _generate(self, sequences: list[Sequence], limit: int, draws: Draws) -> list[Answer]:
         from transformers import DynamicCache
 
         start = time.perf_counter()
@@ -122,7 +148,7 @@ class TransformersBackend:
         alive = torch.ones_like(rows, dtype=torch.bool)
         position = batch.positions[:, :, -1:]  # the last token is text: all three axes agree
         for _ in range(limit):
-            token = self._decode_step(batch, cache).argmax(-1)
+            token = draws.choose(self._decode_step(batch, cache), rows)
             alive &= ~torch.isin(token, stops)
             for row, value in zip(rows[alive].tolist(), token[alive].tolist(), strict=True):
                 written[row].append(value)
