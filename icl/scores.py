@@ -89,6 +89,8 @@ class Reranked:
         numbers = np.arange(len(self.anchors))[queries]
         out = np.array(self.raw.rows(numbers))
         place = np.flatnonzero(self.anchors[numbers] >= 0)
+        if not len(place):
+            return out
         chosen = numbers[place]
         second = np.array(self.refined.rows((np.cumsum(self.anchors >= 0) - 1)[chosen]))
         second[np.arange(len(place)), self.anchors[chosen]] = 1.0

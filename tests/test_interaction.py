@@ -157,3 +157,10 @@ def test_blocks_of_embedding_scores_are_the_mean_cosine():
     expected = sum(t @ i.T for t, i in zip(texts, images, strict=True)) / 2
     np.testing.assert_allclose(np.concatenate(list(blocks(scores, 3))), expected)
     assert scores.shape == (7, 4)
+
+
+def test_a_run_without_any_anchor_leaves_every_row(scene):
+    similarity, _, _, captions, images, _ = scene
+    refuse = lambda texts, queries: pytest.fail("nothing is refined")  # noqa: E731
+    result = run_thi(MatrixScores(similarity), captions, images, refuse, Scripted(set()), MLLMSettings(), 5, 2.0, 0.5)
+    assert result.refined == 0 and np.array_equal(result.scores.rows(slice(None)), similarity)
