@@ -189,8 +189,10 @@ def test_ones_own_retriever_gives_rows_without_touching_code(smoke):
 @pytest.mark.slow
 def test_a_truncated_checkpoint_stops_with_its_name(smoke):
     path = smoke / "results/smoke/retriever/tinypedes/rde/seed1/model.safetensors"
-    path.write_bytes(path.read_bytes()[:5000])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000])
     done = snakemake(smoke, "results/smoke/embeddings/tinypedes/rde/seed1", "-R", "embed", *SMOKE)
+    path.write_bytes(whole)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert "rde/seed1/model.safetensors: found an unreadable retriever" in done.stderr
 
