@@ -1,4 +1,4 @@
-"""What a configuration asks for: retrievers, judges, rows, and the settings that each stage depends on.
+"""What a configuration asks for: retrievers, judges, and the settings that each stage depends on.
 
 The workflow's rules read this module, so that they hold no logic. It knows neither Snakemake nor any stage.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from icl.config import has_val, to_mapping
@@ -27,45 +26,10 @@ STAGE_VERSIONS = {
     "judge": 1,
     "augment": 3,
     "thi": 1,
+    "rerank": 1,
     "report": 1,
     "pretrain": 1,
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method of the table: its retriever, and who answers T_loc (None: no interaction)."""
-
-    retriever: str
-    judge: str | None
-
-
-#: Rows by the name in the paper's tables. judge: `base` is the MLLM as it comes, `lora` the fine-tuned one.
-ROWS = {
-    "RDE": Row("rde", None),
-    "RDE+THI": Row("rde", "lora"),
-    "ICL": Row("rda", None),
-    "ICL+THI (no LoRA)": Row("rda", "base"),
-    "ICL+THI": Row("rda", "lora"),
-}
-
-
-def methods(settings: Settings) -> dict[str, Row]:
-    """Rows of the table by name: the paper's, then two for each given retriever."""
-    found = {name: ROWS[name] for name in settings.methods}
-    for name, given in settings.retrievers.items():
-        found |= {name: Row(name, None), f"{name}+THI": Row(name, given.judge)}
-    return found
-
-
-def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
-    """(benchmark, method name, row, seed) of every line of the table, in its order."""
-    return [
-        (dataset, method, row, seed)
-        for dataset in settings.datasets
-        for method, row in methods(settings).items()
-        for seed in settings.seeds
-    ]
 
 
 def one_of(names) -> str:
@@ -111,23 +75,6 @@ def retriever_weights(settings: Settings, dataset: str, method: str, seed: str) 
     if method in given(settings, "scores"):
         return []
     return [f"{settings.results}/retriever/{dataset}/{method}/seed{seed}/model.safetensors"]
-
-
-def metric_files(settings: Settings) -> list[str]:
-    """Plain retrieval metrics, one file a (benchmark, retriever, seed)."""
-    return _unique(f"metrics/{d}/{row.retriever}/seed{s}/test.json" for d, _, row, s in rows(settings))
-
-
-def interaction_folders(settings: Settings) -> list[str]:
-    """Results of THI, one folder a (benchmark, retriever, judge, seed)."""
-    return _unique(f"thi/{d}/{row.retriever}/{row.judge}/seed{s}" for d, _, row, s in rows(settings) if row.judge)
-
-
-def judge_files(settings: Settings) -> list[str]:
-    """T_loc accuracy before and after LoRA, one file a seed; none where no row uses the adapter."""
-    tuned = any(row.judge == "lora" for row in methods(settings).values())
-    tuned = tuned and any(has_val(spec) for spec in settings.datasets.values())  # held-out questions come from val
-    return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
 
 
 _NOISY = re.compile(r"rde-noise(\d+)(-noccd)?")
@@ -185,9 +132,9 @@ def benchmark_part(settings: Settings, dataset: str) -> dict:
 
 
 def interaction_part(settings: Settings) -> dict:
-    """THI's settings without those of its timing."""
+    """THI's settings without those of its timing and of other re-rankings."""
     part = to_mapping(settings.thi)
-    return {key: value for key, value in part.items() if key != "timing_queries"}
+    return {key: value for key, value in part.items() if key not in ("timing_queries", "yes_top_k")}
 
 
 def benchmark_root(settings: Settings, dataset: str) -> str:
@@ -220,10 +167,6 @@ def mllm_part(settings: Settings) -> dict:
 def adapter_file(settings: Settings, judge: str, seed: str) -> list[str]:
     """The weights of the judge's LoRA adapter; none for the MLLM as it comes."""
     return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"] if judge == "lora" else []
-
-
-def _unique(names) -> list[str]:
-    return list(dict.fromkeys(names))
 
 
 def generated(settings: Settings) -> list[str]:
@@ -281,11 +224,6 @@ def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
     if source:
         return [source]
     return [f"{settings.results}/augment/{dataset}/shard{i}-of-{n}.jsonl" for i in range(n)]
-
-
-def selection_files(settings: Settings) -> list[str]:
-    """Which epoch each retriever of the table was taken from, one file each."""
-    return _unique(f"retriever/{d}/{row.retriever}/seed{s}/selection.json" for d, _, row, s in rows(settings))
 
 
 def local_weights(model: str) -> list[str]:

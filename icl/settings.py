@@ -178,6 +178,7 @@ class THISettings:
     rounds: int = setting(5, "Rounds K.", low=1)
     lambda_: float = setting(0.8, "Weight of the raw similarity in the re-ranking.", key="lambda", low=0, high=1)
     xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).", low=1)
+    yes_top_k: int = setting(5, "First images that the row ICL+Yes re-ranks by their Yes probability.", low=1)
     timing_queries: int = setting(48, "Queries timed one by one for p50 and p95.", low=1)
 
 
@@ -205,9 +206,9 @@ class Settings:
 
     datasets: dict[str, DatasetSettings] = field(default_factory=dict, metadata={"help": "Benchmarks by name."})
     methods: tuple[str, ...] = setting(
-        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"),
+        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI", "ICL+k-reciprocal", "ICL+Yes"),
         "Rows of results/table.csv.",
-        choices=("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI"),
+        choices=("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI", "ICL+k-reciprocal", "ICL+Yes"),
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
     results: str = setting("results", "Folder of all outputs.")

@@ -13,18 +13,19 @@ rule all:
 
 rule table:
     input:
-        metrics=expand(f"{R}/{{name}}", name=runs.metric_files(settings)),
-        interactions=expand(f"{R}/{{folder}}/metrics.json", folder=runs.interaction_folders(settings)),
-        timings=expand(f"{R}/{{folder}}/timing.json", folder=runs.interaction_folders(settings)),
-        xis=expand(f"{R}/{{folder}}/xi.json", folder=runs.interaction_folders(settings)),
-        selections=expand(f"{R}/{{name}}", name=runs.selection_files(settings)),
-        judges=expand(f"{R}/{{name}}", name=runs.judge_files(settings)),
+        metrics=expand(f"{R}/{{name}}", name=lines.metric_files(settings)),
+        reranked=expand(f"{R}/{{folder}}/metrics.json", folder=lines.reranked_folders(settings)),
+        timings=expand(f"{R}/{{folder}}/timing.json", folder=lines.reranked_folders(settings)),
+        xis=expand(f"{R}/{{folder}}/xi.json", folder=lines.reranked_folders(settings, "thi")),
+        selections=expand(f"{R}/{{name}}", name=lines.selection_files(settings)),
+        judges=expand(f"{R}/{{name}}", name=lines.judge_files(settings)),
     output:
         table=f"{R}/table.csv",
         timing=f"{R}/timing.csv",
         summary=f"{R}/summary.csv",
         summary_text=f"{R}/summary.md",
         judge=f"{R}/judge.csv",
+        cost=f"{R}/mllm_cost.csv",
         provenance=f"{R}/provenance.json",
     log:
         f"{R}/logs/table.log",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icl import runs
+from icl import rows
 from icl.config import load_settings
 from icl.report.measure import measure, with_ranks
 from icl.report.paper import paper_figure
@@ -26,34 +26,34 @@ def results(tmp_path):
     """Two seeds of all rows on one benchmark; Rank-1 is 50 + seed, with THI 60 + seed."""
     settings = load_settings({"datasets": {"CUHK-PEDES": {"root": "x"}}, "seeds": [1, 2], "results": str(tmp_path)})
     plain = dict(rank1_low=1, rank1_high=99, rank5=70, rank10=80, map=40, minp=30, queries=10, gallery=5)
-    for n, name in enumerate(runs.metric_files(settings)):
+    for n, name in enumerate(rows.metric_files(settings)):
         put(tmp_path / name, {"rank1": 51 + n % 2, **plain})
-    for name in runs.selection_files(settings):
+    for name in rows.selection_files(settings):
         put(tmp_path / name, {"rule": "best-val", "epoch": 3, "rank1": 50.0})
-    for n, folder in enumerate(runs.interaction_folders(settings)):
+    for n, folder in enumerate(rows.reranked_folders(settings)):
         calls = {"localise": 14, "vqa": 4, "aggregate": 6}
         put(tmp_path / folder / "metrics.json", {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls})
         put(tmp_path / folder / "xi.json", {"xi": 0.4, "selection": "best Rank-1 on val"})
         times = {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1), "calls": calls, "queries": 10}
         put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
-    for name in runs.judge_files(settings):
+    for name in rows.judge_files(settings):
         put(tmp_path / name, {"base": {"accuracy_hard": 40.0}, "lora": {"accuracy_hard": 70.0}})
     return settings, tmp_path
 
 
 def test_tables_of_a_whole_run(results):
     settings, folder = results
-    out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge")}
+    out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge", "cost")}
     write_tables(settings, folder, {**out, "summary_text": folder / "summary.md"})
     table = pd.read_csv(out["table"])
-    assert len(table) == 10
+    assert len(table) == 14
     line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
     assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
     assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
     assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
     assert table[table.method == "RDE"].xi.isna().all()
     times = pd.read_csv(out["timing"])
-    assert len(times) == 6
+    assert len(times) == 10
     assert times.localise_calls_per_query.eq(1.4).all()
     summary = pd.read_csv(out["summary"]).set_index("method")
     assert summary.loc["ICL+THI", ["seeds", "rank1"]].tolist() == [2, 61.5]

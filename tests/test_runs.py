@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from icl import runs
+from icl import rows, runs
 from icl.config import load_settings
 from icl.errors import InputError
 
@@ -18,14 +18,15 @@ def settings(**changes):
 
 def test_each_line_of_the_table_once_and_shared_work_once():
     s = settings(seeds=[1, 2])
-    assert len(runs.rows(s)) == 2 * 5 * 2
-    assert len(runs.metric_files(s)) == 2 * 2 * 2
-    assert len(runs.interaction_folders(s)) == 2 * 3 * 2
-    assert runs.judge_files(s) == ["lora/seed1/evaluation.json", "lora/seed2/evaluation.json"]
+    assert len(rows.rows(s)) == 2 * 7 * 2
+    assert len(rows.metric_files(s)) == 2 * 2 * 2
+    assert len(rows.reranked_folders(s)) == 2 * 5 * 2
+    assert len(rows.reranked_folders(s, "thi")) == 2 * 3 * 2
+    assert rows.judge_files(s) == ["lora/seed1/evaluation.json", "lora/seed2/evaluation.json"]
 
 
 def test_nothing_of_lora_without_a_row_that_needs_it():
-    assert runs.judge_files(settings(methods=["RDE", "ICL+THI (no LoRA)"])) == []
+    assert rows.judge_files(settings(methods=["RDE", "ICL+THI (no LoRA)"])) == []
     assert runs.adapter_file(settings(), "base", "1") == []
 
 
@@ -75,7 +76,7 @@ def test_the_noise_study_changes_the_rate_and_the_division_only():
 def test_given_retrievers_have_two_rows_each_and_come_last():
     given = {"Mine": {"kind": "scores", "source": "x/{dataset}", "judge": "base"}}
     s = load_settings({"datasets": {"mine": GENERATED}, "retrievers": given})
-    assert list(runs.methods(s))[-2:] == ["Mine", "Mine+THI"]
+    assert list(rows.methods(s))[-2:] == ["Mine", "Mine+THI"]
     assert runs.given_source(s, "mine", "Mine") == "x/mine"
     assert runs.retriever_weights(s, "mine", "Mine", "1") == []
     with pytest.raises(InputError, match="no scores of split"):

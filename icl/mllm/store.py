@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,6 +77,12 @@ class AnswerStore:
             file.flush()
             os.fsync(file.fileno())
 
+    def note_questions(self, tasks: Iterable[str]) -> None:
+        """Write down how many questions of each kind were put, answered from the store or not: for the cost table."""
+        if counts := Counter(tasks):
+            with self.path.open("ab") as file:
+                file.write(json.dumps({"questions": counts}).encode() + b"\n")
+
 
 class CachedBackend:
     """A back-end that asks only what the store does not hold; equal requests once, in portions that are kept at once."""
@@ -97,6 +104,7 @@ class CachedBackend:
         keys = [request_key(r, self.backend.identity(r.task)) for r in requests]
         missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
         todo, failed = list(missing.items()), []
+        self.store.note_questions(request.task for request in requests)
         for start in range(0, len(todo), self.portion):
             part = todo[start : start + self.portion]
             answers = self.backend.answer([request for _, request in part])

@@ -10,13 +10,17 @@ import random
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from icl.data.synth.attributes import SLEEVES
 from icl.data.synth.captions import CaptionStyle, state, write_caption, write_caption_with_spans
 from icl.data.synth.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
 from icl.data.synth.words import GROUPS, canonical_sentence, groups_of
 from icl.mllm import parsing, prompts
 from icl.pretrain.packing import Block
+from icl.pretrain.vision import CLASSES
 
 VARIANTS = 5
+SOMETIMES = {"glasses", "scarf", "held", "backpack", "hat", "belt", "others"}
+"""Attributes that a person may be without."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,22 @@ def aggregate_with(seen: dict[str, str], caption: str, merged: dict[str, str]) -
     return Dialogue(prompts.aggregate_text(caption, answers), describe(merged))
 
 
+def misread(seen: dict[str, str], rng: random.Random, chance: float = 0.12) -> dict[str, str]:
+    """What somebody makes of a photograph who is mistaken in each attribute with a chance, as T_vqa's answers are."""
+    taken = dict(seen)
+    for key, values in CLASSES.items():
+        if rng.random() < chance and (seen[key] or key in SOMETIMES):
+            taken[key] = rng.choice(values if key in SOMETIMES else [value for value in values if value])
+    for thing in ("hat", "held"):
+        taken[f"{thing}_colour"] *= bool(taken[thing])
+    return taken | {"sleeves": SLEEVES[taken["upper"]]}
+
+
 def aggregate(seen: dict[str, str], rng: random.Random) -> Dialogue:
-    """T_aggr on a caption (with a few mistakes) and the answers."""
+    """T_aggr on a caption and the answers, both with a few mistakes: where they differ, the caption's word stands."""
     said, caption = some_caption(seen, rng, wrong=0.05)
-    return aggregate_with(seen, caption, merge(said, seen))
+    answered = misread(seen, rng)
+    return aggregate_with(answered, caption, merge(said, answered))
 
 
 def decompose_of(statement: dict[str, str]) -> Dialogue:

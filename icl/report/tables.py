@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
-from icl.runs import Row, judge_files, rows
+from icl.rows import Row, judge_files, rows
 from icl.settings import Settings
 
 CALLS = ("localise", "vqa", "aggregate")
@@ -28,14 +29,15 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
 
     Args:
         results: folder of the stages' outputs.
-        out: paths of table, timing, summary, judge (CSV) and summary_text (Markdown).
+        out: paths of table, timing, summary, judge, cost (CSV) and summary_text (Markdown).
     """
     lines = [_Line(results, *line) for line in rows(settings)]
     table = pd.DataFrame([line.result() for line in lines])
-    timing = pd.DataFrame([line.time() for line in lines if line.row.judge], columns=TIMING_COLUMNS)
+    timing = pd.DataFrame([line.time() for line in lines if line.row.way], columns=TIMING_COLUMNS)
     judge = judge_table(settings, results)
     summary = summarise(table)
-    for name, frame in dict(table=table, timing=timing, summary=summary, judge=judge).items():
+    frames = dict(table=table, timing=timing, summary=summary, judge=judge, cost=cost_table(results / "answers"))
+    for name, frame in frames.items():
         frame.to_csv(out[name], index=False, float_format="%.4f")
     out["summary_text"].write_text(summary_text(summary, judge))
 
@@ -56,22 +58,21 @@ class _Line:
         self.key = {"benchmark": dataset, "method": method, "seed": seed}
         self.row = row
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
-        self.plain = results / "metrics" / dataset / row.retriever / f"seed{seed}" / "test.json"
-        self.folder = results / "thi" / dataset / row.retriever / str(row.judge) / f"seed{seed}"
+        self.folder = results / row.folder(dataset, seed)
 
     def result(self) -> dict:
         """One line of the results table."""
-        found = _read(self.folder / "metrics.json" if self.row.judge else self.plain)
+        found = _read(self.folder / ("metrics.json" if self.row.way else "test.json"))
         line = dict(self.key)
         for name in ("rank1", "rank1_low", "rank1_high", *METRICS[1:], "queries", "gallery"):
             line[name] = found[name]
         line["refined_queries"] = found.get("refined")
         for kind in CALLS:
-            line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.judge else None
-        line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.judge else None
+            line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.way else None
+        line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.way else None
         selection = _read(self.retriever / "selection.json")
         line["checkpoint"] = _checkpoint(selection)
-        published = {} if self.row.judge else selection.get("best_on_test", {})
+        published = {} if self.row.way else selection.get("best_on_test", {})
         line |= {f"best_on_test_{name}": published.get(name) for name in ("epoch", "rank1", "map")}
         line |= self._threshold()
         for name in (*METRICS, "seconds_per_query"):
@@ -89,7 +90,7 @@ class _Line:
         return line | {"queries": found["queries"], "queries_timed_alone": found["timed_alone"]}
 
     def _threshold(self) -> dict:
-        if not self.row.judge:
+        if self.row.way != "thi":
             return {"xi": None, "xi_selection": None}
         found = _read(self.folder / "xi.json")
         return {"xi": found["xi"], "xi_selection": found["selection"]}

@@ -7,24 +7,33 @@ from collections.abc import Callable
 import numpy as np
 
 from icl.progress import progress
-from icl.thi import THIResult
+from icl.thi import STAGES, THIResult
+
+
+def time_of(
+    stages: dict[str, float], calls: dict[str, int], alone: Callable[[int], float] | None, queries: int, count: int
+) -> dict:
+    """Time per query: the mean over a run of all queries in batches, and p50 and p95 of queries run one by one.
+
+    Args:
+        stages: seconds of the run over all queries by stage (of `STAGES`), no answer taken from a store. calls: by kind.
+        alone: runs a single query by number, without a store, and gives its seconds; None: p50 and p95 stay empty.
+        queries: queries of the split. count: how many of them to run alone, evenly spread.
+
+    Returns:
+        seconds_per_query, split (the same by stage), calls, queries, p50, p95 (seconds), timed_alone.
+    """
+    split = {stage: stages.get(stage, 0.0) / queries for stage in STAGES}
+    found = {"seconds_per_query": sum(split.values()), "split": split, "calls": calls, "queries": queries}
+    if alone is None:
+        return found | {"p50": None, "p95": None, "timed_alone": 0}
+    chosen = np.unique(np.linspace(0, queries - 1, min(count, queries)).astype(int)).tolist()
+    alone(0)  # the first call also plans kernels
+    seconds = [alone(query) for query in progress(chosen, len(chosen), "timing queries")]
+    p50, p95 = (float(np.percentile(seconds, p)) for p in (50, 95))
+    return found | {"p50": p50, "p95": p95, "timed_alone": len(chosen)}
 
 
 def timing(whole: THIResult, one: Callable[[int], THIResult], queries: int, alone: int) -> dict:
-    """Time per query: the mean of a run over all queries in batches, and p50 and p95 of queries run one by one.
-
-    Args:
-        whole: a run over all queries, none of whose answers came from a store.
-        one: runs a single query by number, without a store.
-        queries: queries of the split. alone: how many of them to run one by one, evenly spread.
-
-    Returns:
-        seconds_per_query, split (the same by stage), calls (by kind), queries, p50, p95 (seconds), timed_alone.
-    """
-    chosen = np.unique(np.linspace(0, queries - 1, min(alone, queries)).astype(int)).tolist()
-    one(0)  # the first call also plans kernels
-    seconds = [sum(one(query).seconds.values()) for query in progress(chosen, len(chosen), "timing queries")]
-    p50, p95 = (float(np.percentile(seconds, p)) for p in (50, 95))
-    split = {stage: spent / queries for stage, spent in whole.seconds.items()}
-    found = {"seconds_per_query": sum(split.values()), "split": split, "calls": whole.calls, "queries": queries}
-    return found | {"p50": p50, "p95": p95, "timed_alone": len(chosen)}
+    """`time_of` a run of THI. `one` runs a single query by number."""
+    return time_of(whole.seconds, whole.calls, lambda query: sum(one(query).seconds.values()), queries, alone)

@@ -1,0 +1,150 @@
+"""Re-rankings that a user would try before THI: by the MLLM's Yes probability, and k-reciprocal without an MLLM."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from icl.interaction import top_candidates
+from icl.mllm import parsing, prompts
+from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
+from icl.scores import EmbeddingScores, MatrixScores, Scores, blocks
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """Scores whose first candidates stand in the order of their values, all before the other images.
+
+    Attributes:
+        raw: similarities. candidates: (Q, k) columns, best first. values: (Q, k); equal ones keep the raw order.
+    """
+
+    raw: Scores
+    candidates: np.ndarray
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.raw.shape
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        out, chosen = np.array(self.raw.rows(queries)), self.candidates[queries]
+        k = chosen.shape[1]
+        order = np.argsort(-self.values[queries], axis=1, kind="stable")
+        place = np.argsort(order, axis=1)  # 0 for the best
+        np.put_along_axis(out, chosen, out.max(1, keepdims=True) + k - place, axis=1)
+        return out
+
+
+@dataclass(frozen=True)
+class YesResult:
+    """Attributes:
+    scores: re-ranked similarities. shares: (Q, k) Yes probabilities. calls: MLLM questions. seconds: wall time.
+    """
+
+    scores: Promoted
+    shares: np.ndarray
+    calls: int
+    seconds: float
+
+
+def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Backend, k: int) -> YesResult:
+    """Re-rank the first k images of every query by the probability that T_loc is answered Yes: k questions, no rounds."""
+    start = time.perf_counter()
+    candidates, _ = top_candidates(scores, k)
+    requests = [
+        Request("localise", prompts.localise_text(caption), images[column], 4, YES_NO)
+        for caption, columns in zip(captions, candidates, strict=True)
+        for column in columns
+    ]
+    answers = backend.answer(requests)
+    require_answers(requests, answers)
+    shares = np.array([parsing.yes_share(answer) for answer in answers]).reshape(candidates.shape)
+    return YesResult(Promoted(scores, candidates, shares), shares, len(requests), time.perf_counter() - start)
+
+
+def centred(scores: EmbeddingScores) -> np.ndarray:
+    """One vector for each text, then for each image (Q + G, D), whose products are the scores' mean cosines.
+
+    The mean of each modality is taken away first: texts and images lie apart, and neighbours would be of one kind only.
+    """
+    parts = []
+    for rows in (scores.texts, scores.images):
+        moved = [part - part.mean(0) for part in rows]
+        parts.append(np.concatenate([m / np.linalg.norm(m, axis=1, keepdims=True) for m in moved], axis=1))
+    return np.concatenate(parts) / len(scores.texts) ** 0.5
+
+
+def _neighbours(vectors: np.ndarray, k: int, block: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of every vector, itself among them: numbers (N, k), nearest first, and products."""
+    numbers, products = [], []
+    for start in range(0, len(vectors), block):
+        found = vectors[start : start + block] @ vectors.T
+        near = np.argpartition(-found, k - 1, axis=1)[:, :k]
+        value = np.take_along_axis(found, near, axis=1)
+        order = np.argsort(-value, axis=1, kind="stable")
+        numbers.append(np.take_along_axis(near, order, axis=1))
+        products.append(np.take_along_axis(value, order, axis=1))
+    return np.concatenate(numbers), np.concatenate(products)
+
+
+def _reciprocal(near: np.ndarray, k: int) -> list[np.ndarray]:
+    """Of each vector's k nearest, those that have it among their k nearest."""
+    return [row[(near[row, :k] == n).any(1)] for n, row in enumerate(near[:, :k])]
+
+
+def _encoding(vectors: np.ndarray, k1: int, k2: int) -> sparse.csr_matrix:
+    """k-reciprocal encodings (N, N), rows of sum 1: expanded neighbour sets, smoothed over the k2 nearest."""
+    near, _ = _neighbours(vectors, min(k1 + 1, len(vectors)))
+    half = round(k1 / 2) + 1
+    wide, narrow = _reciprocal(near, k1 + 1), _reciprocal(near, half)
+    columns, values, ends = [], [], [0]
+    for n, own in enumerate(wide):
+        more = [narrow[m] for m in own if len(np.intersect1d(narrow[m], own)) > 2 / 3 * len(narrow[m])]
+        chosen = np.unique(np.concatenate([own, *more]))
+        weight = np.exp(2 * (vectors[chosen] @ vectors[n]) - 2)  # exp of minus the squared distance
+        columns.append(chosen)
+        values.append(weight / weight.sum())
+        ends.append(ends[-1] + len(chosen))
+    size = (len(vectors), len(vectors))
+    encoded = sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), ends), shape=size)
+    k2 = min(k2, near.shape[1])
+    ends = np.arange(0, len(near) * k2 + 1, k2)
+    smooth = sparse.csr_matrix((np.full(len(near) * k2, 1 / k2), near[:, :k2].ravel(), ends), shape=size)
+    return (smooth @ encoded).tocsr()
+
+
+def by_neighbours(scores: EmbeddingScores, k1: int = 20, k2: int = 6, weight: float = 0.3) -> MatrixScores:
+    """k-reciprocal re-ranking (Zhong et al., CVPR 2017) over all queries and images together.
+
+    Args:
+        k1, k2: neighbours, and neighbours smoothed over. weight: share of the original distance in the final one.
+
+    Returns:
+        Minus the final distances (Q, G).
+    """
+    vectors, queries = centred(scores), len(scores.texts[0])
+    encoded = _encoding(vectors, k1, k2)
+    by_column = encoded[queries:].tocsc()
+    out = np.empty(scores.shape, dtype=np.float32)
+    row = 0
+    for block in blocks(scores):
+        for raw in block:
+            common = _common(encoded, by_column, row)
+            out[row] = -(weight * (2 - 2 * raw) + (1 - weight) * (1 - common / (2 - common)))
+            row += 1
+    return MatrixScores(out)
+
+
+def _common(encoded: sparse.csr_matrix, by_column: sparse.csc_matrix, query: int) -> np.ndarray:
+    """Sum of the smaller weights of a query's encoding and of each image's (G,)."""
+    found = np.zeros(by_column.shape[0])
+    for place in range(encoded.indptr[query], encoded.indptr[query + 1]):
+        column, value = encoded.indices[place], encoded.data[place]
+        part = slice(by_column.indptr[column], by_column.indptr[column + 1])
+        found[by_column.indices[part]] += np.minimum(value, by_column.data[part])
+    return found

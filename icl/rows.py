@@ -1,0 +1,91 @@
+"""The lines of the tables: which method stands on which retriever, judge and re-ranking, and the files it needs.
+
+The workflow's rules read this module, as they read `runs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icl.config import has_val
+from icl.settings import Settings
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the table.
+
+    Attributes:
+        retriever: whose similarities. way: how they are re-ranked (a key of `WAYS`), or None.
+        judge: who answers T_loc: `base` is the MLLM as it comes, `lora` the fine-tuned one; `none` where nobody is asked.
+    """
+
+    retriever: str
+    way: str | None = None
+    judge: str = "none"
+
+    def folder(self, dataset: str, seed: int) -> str:
+        """Where its results are, below the results folder."""
+        if self.way is None:
+            return f"metrics/{dataset}/{self.retriever}/seed{seed}"
+        return f"{self.way}/{dataset}/{self.retriever}/{self.judge}/seed{seed}"
+
+
+#: Ways to re-rank: THI, the Yes probability of the first images, k-reciprocal neighbours.
+WAYS = ("thi", "yes", "neighbours")
+
+
+#: Rows by their name: the paper's, then two re-rankings to compare THI with.
+ROWS = {
+    "RDE": Row("rde"),
+    "RDE+THI": Row("rde", "thi", "lora"),
+    "ICL": Row("rda"),
+    "ICL+THI (no LoRA)": Row("rda", "thi", "base"),
+    "ICL+THI": Row("rda", "thi", "lora"),
+    "ICL+k-reciprocal": Row("rda", "neighbours"),
+    "ICL+Yes": Row("rda", "yes", "lora"),
+}
+
+
+def methods(settings: Settings) -> dict[str, Row]:
+    """Rows of the table by name: the paper's, then two for each given retriever."""
+    found = {name: ROWS[name] for name in settings.methods}
+    for name, given in settings.retrievers.items():
+        found |= {name: Row(name), f"{name}+THI": Row(name, "thi", given.judge)}
+    return found
+
+
+def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
+    """(benchmark, method name, row, seed) of every line of the table, in its order."""
+    return [
+        (dataset, method, row, seed)
+        for dataset in settings.datasets
+        for method, row in methods(settings).items()
+        for seed in settings.seeds
+    ]
+
+
+def metric_files(settings: Settings) -> list[str]:
+    """Plain retrieval metrics, one file a (benchmark, retriever, seed)."""
+    return _unique(f"{Row(row.retriever).folder(d, s)}/test.json" for d, _, row, s in rows(settings))
+
+
+def reranked_folders(settings: Settings, *ways: str) -> list[str]:
+    """Results of some ways to re-rank (all, where none is named), one folder a (benchmark, retriever, judge, seed)."""
+    return _unique(row.folder(d, s) for d, _, row, s in rows(settings) if row.way and row.way in (ways or WAYS))
+
+
+def judge_files(settings: Settings) -> list[str]:
+    """T_loc accuracy before and after LoRA, one file a seed; none where no row uses the adapter."""
+    tuned = any(row.judge == "lora" for row in methods(settings).values())
+    tuned = tuned and any(has_val(spec) for spec in settings.datasets.values())  # held-out questions come from val
+    return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
+
+
+def selection_files(settings: Settings) -> list[str]:
+    """Which epoch each retriever of the table was taken from, one file each."""
+    return _unique(f"retriever/{d}/{row.retriever}/seed{s}/selection.json" for d, _, row, s in rows(settings))
+
+
+def _unique(names) -> list[str]:
+    return list(dict.fromkeys(names))

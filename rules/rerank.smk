@@ -1,0 +1,58 @@
+# Re-rankings to compare THI with: by the Yes probability of the first images, and k-reciprocal without an MLLM.
+
+
+rule rerank_yes:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
+        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        metrics=f"{R}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
+        timing=f"{R}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+    log:
+        f"{R}/logs/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks_time/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: settings.threads
+    resources:
+        mem_mb=6000,
+        runtime=720,
+        gpu=0,
+    params:
+        settings=runs.interaction_part(settings),
+        mllm=runs.mllm_part(settings),
+        bootstrap=settings.bootstrap,
+        top_k=settings.thi.yes_top_k,
+        timing_queries=settings.thi.timing_queries,
+        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
+        root=lambda w: runs.image_root(settings, w.dataset),
+        version=runs.STAGE_VERSIONS["rerank"],
+    script:
+        "../workflow_scripts/rerank_yes.py"
+
+
+rule rerank_neighbours:
+    input:
+        pairs=f"{R}/pairs/{{dataset}}.parquet",
+        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+    output:
+        metrics=f"{R}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/metrics.json",
+        timing=f"{R}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/timing.json",
+    log:
+        f"{R}/logs/rerank_neighbours/{{dataset}}-{{method}}-seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=0,
+    params:
+        bootstrap=settings.bootstrap,
+        version=runs.STAGE_VERSIONS["rerank"],
+    script:
+        "../workflow_scripts/rerank_neighbours.py"

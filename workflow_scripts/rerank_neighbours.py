@@ -1,0 +1,28 @@
+"""k-reciprocal re-ranking of a retriever's own embeddings: metrics, and time per query."""
+
+import time
+from pathlib import Path
+
+from _glue import job
+
+with job(snakemake):
+    from icl.data.pairs import read_pairs, split_of
+    from icl.errors import InputError
+    from icl.provenance import write_json
+    from icl.report.measure import measure
+    from icl.report.timing import time_of
+    from icl.rerank import by_neighbours
+    from icl.retriever.given import open_scores
+    from icl.scores import EmbeddingScores
+
+    rows = split_of(read_pairs(Path(snakemake.input.pairs)), "test")
+    emb = open_scores(Path(snakemake.input.embeddings), "test", rows)
+    if not isinstance(emb.scores, EmbeddingScores):
+        found, remedy = "similarities only", "Leave this row out, or give embeddings."
+        raise InputError(snakemake.input.embeddings, found, "embeddings of texts and images", remedy)
+    start = time.perf_counter()
+    scores = by_neighbours(emb.scores)
+    spent = time.perf_counter() - start
+    measured = measure(scores, emb.text_pids, emb.image_pids, snakemake.params.bootstrap)
+    write_json(snakemake.output.metrics, measured | {"calls": {}})
+    write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(rows), 0))
