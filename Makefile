@@ -38,6 +38,7 @@ slow: $(STAMP)  ## the smoke DAG end to end
 bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_retriever
+	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_mllm
 
 clean:  ## remove results, keep the environment
 	rm -rf results .snakemake

@@ -65,3 +65,27 @@ rule noise:
         version=runs.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/noise.py"
+
+
+# `snakemake --cores all estimate`: what the MLLM would be asked, and how long that takes; asks 80 questions itself.
+rule estimate:
+    input:
+        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        f"{R}/estimate.csv",
+    log:
+        f"{R}/logs/estimate.log",
+    conda:
+        "../config/environment.yaml"
+    threads: settings.threads
+    resources:
+        mem_mb=6000,
+        runtime=60,
+        gpu=0,
+    params:
+        settings=to_mapping(settings),
+        roots=lambda w: [runs.image_root(settings, name) for name in settings.datasets],
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/estimate.py"

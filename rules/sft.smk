@@ -105,3 +105,26 @@ rule evaluate_judge:
         version=runs.STAGE_VERSIONS["judge"],
     script:
         "../workflow_scripts/evaluate_judge.py"
+
+
+# For servers that take no adapters: `snakemake --cores all results/lora/seed1/merged`.
+rule merge_lora:
+    input:
+        adapter=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        weights=runs.local_weights(settings.mllm.model),
+    output:
+        directory(f"{R}/lora/seed{{seed}}/merged"),
+    log:
+        f"{R}/logs/merge_lora/seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=40000 if not runs.local_weights(settings.mllm.model) else 6000,
+        runtime=60,
+        gpu=0,
+    params:
+        model=settings.mllm.model,
+        version=runs.STAGE_VERSIONS["lora"],
+    script:
+        "../workflow_scripts/merge_lora.py"

@@ -16,7 +16,7 @@ FAULTS = ("refuse", "429", "500", "empty", "thinking", "cut", "off-format", "slo
 
 
 class MLLMServer(ThreadingHTTPServer):
-    """Answers with `reply(prompt, image bytes or None) -> (text, probability of Yes or None)`.
+    """Answers with `reply(prompt, image bytes or None, model) -> (text, probability of Yes or None)`.
 
     Args:
         fault_share: share of the first tries at a question that fail, in each way in turn. A question's later tries pass.
@@ -28,7 +28,7 @@ class MLLMServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        reply: Callable[[str, bytes | None], tuple[str, float | None]],
+        reply: Callable[[str, bytes | None, str], tuple[str, float | None]],
         models: tuple[str, ...] = ("synthvl",),
         fault_share: float = 0.0,
         faults: tuple[str, ...] = FAULTS,
@@ -57,7 +57,9 @@ class MLLMServer(ThreadingHTTPServer):
         with self.lock:
             if question not in self.failed and self.rng.random() < self.fault_share:
                 self.failed[question] += 1
-                return self.faults[len(self.failed) % len(self.faults)]
+                kind = self.faults[len(self.failed) % len(self.faults)]
+                closed = "Yes" in question  # to an open question, other text is an answer like any other
+                return "500" if kind == "off-format" and not closed else kind
             self.asked[question] += 1
             return ""
 
@@ -104,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"<html>a proxy's page</html>")
         if fault == "slow":
             time.sleep(self.server.slow)
-        text, yes = self.server.reply(prompt, image)
+        text, yes = self.server.reply(prompt, image, body["model"])
         text, yes = {
             "empty": ("", None),
             "thinking": ("", None),

@@ -11,6 +11,7 @@ from PIL import Image
 from icl.errors import InputError
 from icl.mllm import prompts
 from icl.mllm.lora import LoraTrainer, epoch_batches, finetune
+from icl.mllm.merge import merge_adapter
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.transformers_backend import TransformersBackend
 from icl.settings import MLLMSettings, SFTSettings
@@ -66,6 +67,24 @@ def test_the_adapter_serves_its_tasks_only(place, records, tmp_path):
     assert a.probabilities["Yes"] != pytest.approx(b.probabilities["Yes"], abs=1e-4)
     assert c.text == d.text
     assert base.identity("vqa") == tuned.identity("vqa") and base.identity("localise") != tuned.identity("localise")
+
+
+def test_the_merged_model_answers_as_the_adapter_does(place, records, tmp_path):
+    mllm = MLLMSettings(model=str(place / "model"))
+    finetune(replace(SFT, lr=0.05), mllm, records, place, 1, tmp_path / "adapter")
+    merge_adapter(mllm.model, tmp_path / "adapter", tmp_path / "merged")
+    ask = [Request("localise", prompts.localise_text(r["caption"]), place / r["image"], 4, YES_NO) for r in records]
+    tuned = TransformersBackend(mllm, str(tmp_path / "adapter")).answer(ask)
+    merged = TransformersBackend(MLLMSettings(model=str(tmp_path / "merged"))).answer(ask)
+    for one, two in zip(tuned, merged, strict=True):
+        assert one.probabilities["Yes"] == pytest.approx(two.probabilities["Yes"], abs=1e-4)
+
+
+def test_an_adapter_that_changes_nothing_is_refused(place, records, tmp_path):
+    mllm = MLLMSettings(model=str(place / "model"))
+    finetune(replace(SFT, lr=0.0, epochs=1), mllm, records, place, 1, tmp_path / "adapter")
+    with pytest.raises(InputError, match="changes no weight"):
+        merge_adapter(mllm.model, tmp_path / "adapter", tmp_path / "merged")
 
 
 def test_batches_hold_every_record_once(records):

@@ -8,6 +8,7 @@ import pytest
 
 from icl import rows
 from icl.config import load_settings
+from icl.report.estimate import estimate, expected_calls
 from icl.report.measure import measure, with_ranks
 from icl.report.paper import paper_figure
 from icl.report.tables import summarise, write_tables
@@ -103,3 +104,17 @@ def test_time_per_query_is_the_sum_of_its_parts():
     assert found["seconds_per_query"] == pytest.approx(2.0)
     assert found["split"]["aggregation"] == pytest.approx(0.4)
     assert (found["p50"], found["timed_alone"]) == (pytest.approx(0.2), 5)
+
+
+def test_the_estimate_counts_every_question_that_can_be_asked():
+    rows = [("train", 1, 0), ("train", 1, 0), ("val", 2, 1), ("test", 3, 2), ("test", 3, 3), ("test", 4, 3)]
+    table = pd.DataFrame(rows, columns=["split", "pid", "image_id"]).assign(image=lambda t: t.image_id.astype(str))
+    table["caption_id"], table["caption"] = range(6), "a man"
+    settings = load_settings({"datasets": {"x": {"root": "y"}}, "methods": ["ICL", "ICL+THI", "ICL+Yes"]})
+    calls = expected_calls(settings, {"x": table}).set_index(["stage", "task"]).calls
+    assert calls["RDA"].to_dict() == {"vqa": 1, "aggregate": 2, "decompose": 2, "rewrite": 18}
+    assert calls["thi/x/rda/lora/seed1 test"].to_dict() == {"localise": 15, "vqa": 2, "aggregate": 3}
+    assert calls["thi/x/rda/lora/seed1 val"].to_dict() == {"localise": 5, "vqa": 1, "aggregate": 1}
+    assert calls["yes/x/rda/lora/seed1"].to_dict() == {"localise": 15}
+    found = estimate(expected_calls(settings, {"x": table}), dict.fromkeys(calls.index.get_level_values(1), 3600.0))
+    assert found.hours.iloc[-1] == calls.sum() == found.hours.iloc[:-1].sum()

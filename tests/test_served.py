@@ -17,7 +17,7 @@ pytestmark = pytest.mark.servers
 BACKENDS = ["openai", "ollama"]
 
 
-def reply(prompt: str, image: bytes | None) -> tuple[str, float | None]:
+def reply(prompt: str, image: bytes | None, model: str) -> tuple[str, float | None]:
     """The prompt's last word, and how red the picture is."""
     if "Yes" not in prompt:
         return f"1. {prompt.split()[-1]}.", None
@@ -100,7 +100,7 @@ def test_what_fails_to_the_end_is_marked_told_and_asked_again(backend, requests,
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_server_that_is_down_or_lacks_the_model_is_reported(backend):
     with MLLMServer(reply, models=("other",)) as server:
-        with pytest.raises(InputError, match="other.*synthvl"):
+        with pytest.raises(InputError, match="other.*synthvl"):  # the model is not there
             check_server(settings(server, backend))
         with pytest.raises(InputError, match="not found"):
             open_backend(settings(server, backend)).answer([Request("aggregate", "a", None, 4)])

@@ -34,19 +34,31 @@ class OpenAIBackend(Served):
         self.has_logprobs = True
 
     def check(self) -> None:
-        """Whether the server is there.
+        """Whether the server is there and knows the model.
+
+        A list of models that leaves ours out proves nothing (`transformers serve` lists what its cache holds, or fails
+        without one): a word is asked for then.
 
         Raises:
-            InputError: it is not, or it does not know the model.
+            InputError: it is not, or it does not.
         """
         try:
             names = {model.id for model in self.client.models.list()}
+        except openai.APIStatusError as error:
+            names = {f"no list ({_reason(error)})"}
         except openai.OpenAIError as error:
             remedy = "Start it, or correct mllm.url (it ends in /v1)."
             raise InputError(f"MLLM server {self.settings.url}", _reason(error), "a list of models", remedy) from error
-        if names and self.settings.model not in names and "transformers" not in names:
-            found, expected = f"models {', '.join(sorted(names)[:8])}", self.settings.model
-            raise InputError(f"MLLM server {self.settings.url}", found, expected, "Correct mllm.model.")
+        if self.settings.model in names:
+            return
+        try:
+            word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
+            self.client.chat.completions.create(model=self.settings.model, messages=word, max_tokens=1)
+        except openai.OpenAIError as error:
+            found = f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}"
+            raise InputError(
+                f"MLLM server {self.settings.url}", found, self.settings.model, "Correct mllm.model."
+            ) from error
 
     def identity(self, task: str) -> dict[str, str]:
         """The server's name for the model that answers this task, and the pixel budget."""

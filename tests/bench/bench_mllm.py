@@ -1,0 +1,71 @@
+"""The MLLM's questions in batches against one by one, on the shipped SynthVL."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers.models.qwen2_vl import Qwen2VLProcessor
+
+from icl.data.images import load_image
+from icl.data.synth.captions import BENCHMARK_STYLE, state, write_caption
+from icl.data.synth.corpus import CLIP_CAMERAS, make_corpus
+from icl.mllm import prompts
+from icl.mllm.protocol import YES_NO, Request
+from icl.mllm.transformers_backend import TransformersBackend
+from icl.pretrain.quality import HELD_OUT_SEED, save_photographs
+from icl.settings import MLLMSettings
+from tests.bench.harness import seconds, write
+
+MODEL = "models/synthvl"
+QUESTIONS, PHOTOGRAPHS = 240, 48
+
+
+def one_by_one(backend: TransformersBackend, requests: list[Request]) -> list[str]:
+    """The usual way: processor, then `generate`, one question after the other."""
+    processor = Qwen2VLProcessor.from_pretrained(MODEL)
+    out = []
+    for request in requests:
+        content = [{"type": "image"}, {"type": "text", "text": request.text}]
+        turns = [{"role": "system", "content": prompts.system_text()}, {"role": "user", "content": content}]
+        text = processor.apply_chat_template(turns, add_generation_prompt=True)
+        inputs = processor(text=[text], images=[load_image(request.image)], return_tensors="pt")
+        new = backend.qwen.model.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
+        out.append(processor.decode(new[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip())
+    return out
+
+
+def main() -> None:
+    rng, backend = random.Random(0), TransformersBackend(MLLMSettings(model=MODEL))
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        corpus = make_corpus(HELD_OUT_SEED, PHOTOGRAPHS, 1, CLIP_CAMERAS, workers=1)
+        images = save_photographs(corpus, Path(folder))
+        captions = [write_caption(state(seen, BENCHMARK_STYLE, rng), rng, 0.35) for seen in corpus.seen]
+        judge = [
+            Request("localise", prompts.localise_text(caption), images[rng.randrange(len(images))], 4, YES_NO)
+            for caption in captions
+            for _ in range(QUESTIONS // PHOTOGRAPHS)
+        ]
+        describe = [Request("vqa", prompts.vqa_text(), image, 240) for image in images]
+        rows = []
+        for name, requests in (("Yes/No questions", judge), ("T_vqa answers", describe)):
+
+            def batched(requests=requests):
+                backend.forget_images()
+                return [answer.text for answer in backend.answer(requests)]
+
+            def alone(requests=requests):
+                return one_by_one(backend, requests)
+
+            same = sum(a == b for a, b in zip(batched(), alone(), strict=True))
+            new, old = seconds(batched, alone, 3)
+            count = len(requests)
+            row = {"what": name, "per_second": count / new, "one_by_one_per_second": count / old, "ratio": old / new}
+            rows.append({**row, "same_answers": same / count})
+    write("mllm", rows)
+
+
+if __name__ == "__main__":
+    main()

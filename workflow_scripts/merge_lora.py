@@ -1,0 +1,11 @@
+"""Merge a LoRA adapter into its model."""
+
+from pathlib import Path
+
+from _glue import job
+
+with job(snakemake):
+    from icl.mllm.merge import merge_adapter
+
+    adapter = Path(snakemake.input.adapter).parent
+    merge_adapter(snakemake.params.model, adapter, Path(snakemake.output[0]))
