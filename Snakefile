@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from _resume import lift_stale_lock, mark_done, mark_running
 
 from icl import rows as lines
-from icl import runs
+from icl import resources, runs
 from icl.config import TRAINED, has_val, load_settings, to_mapping
 from icl.errors import InputError
 

@@ -201,6 +201,18 @@ class PretrainSettings:
 
 
 @dataclass(frozen=True)
+class JobSettings:
+    """What the jobs ask of a cluster; the profile names account and partition."""
+
+    gpus: int = setting(0, "GPUs of a job that runs a model (of one process, where it trains with several).", low=0)
+    gpu_type: str = setting("", "Type of these GPUs as the cluster names it (a100), or empty for any.")
+    training_processes: int = setting(
+        1, "Processes of one retriever training, started by torchrun: one a GPU, or a share of the CPU threads.", low=1
+    )
+    training_nodes: int = setting(1, "Nodes that these processes are spread over (Slurm).", low=1)
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole run."""
 
@@ -229,4 +241,5 @@ class Settings:
     sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})
     rda: RDASettings = field(default_factory=RDASettings, metadata={"help": "RDA."})
     thi: THISettings = field(default_factory=THISettings, metadata={"help": "THI."})
+    jobs: JobSettings = field(default_factory=JobSettings, metadata={"help": "Cluster jobs."})
     pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})

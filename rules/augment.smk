@@ -15,9 +15,10 @@ rule augment_shard:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=720,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         mllm=runs.mllm_part(settings),
         rda=runs.rda_part(settings),
@@ -40,7 +41,7 @@ rule gather_augmentation:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=30,
         gpu=0,
     params:

@@ -14,7 +14,7 @@ rule benchmark:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=10,
         gpu=0,
     params:
@@ -38,7 +38,7 @@ for dataset, spec in settings.datasets.items():
                 "../config/environment.yaml"
             threads: 1
             resources:
-                mem_mb=1000,
+                mem_mb=resources.memory(settings, "tables"),
                 runtime=240,
                 gpu=0,
             params:
@@ -60,7 +60,7 @@ rule pairs:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=10,
         gpu=0,
     params:
@@ -82,7 +82,7 @@ rule contact_sheet:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=5,
         gpu=0,
     script:
@@ -100,7 +100,7 @@ rule verify_benchmark:
         "../config/environment.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=120,
         gpu=0,
     params:
@@ -123,7 +123,7 @@ rule verify:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=5,
         gpu=0,
     params:

@@ -13,7 +13,7 @@ rule metrics:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=resources.memory(settings, "scores"),
         runtime=30,
         gpu=0,
     params:
@@ -40,9 +40,10 @@ rule select_xi:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=720,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),
@@ -74,9 +75,10 @@ rule thi:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=720,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),

@@ -20,7 +20,7 @@ rule pretrain:
         "../config/environment.yaml"
     threads: settings.pretrain.threads
     resources:
-        mem_mb=8000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=360,
         gpu=0,
     params:

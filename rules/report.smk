@@ -33,7 +33,7 @@ rule table:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=5,
         gpu=0,
     params:
@@ -57,7 +57,7 @@ rule noise:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=5,
         gpu=0,
     params:
@@ -80,9 +80,10 @@ rule estimate:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=60,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=to_mapping(settings),
         roots=lambda w: [runs.image_root(settings, name) for name in settings.datasets],

@@ -19,9 +19,10 @@ rule rerank_yes:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=720,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),
@@ -48,7 +49,7 @@ rule rerank_neighbours:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=resources.memory(settings, "scores"),
         runtime=120,
         gpu=0,
     params:

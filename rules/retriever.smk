@@ -22,9 +22,12 @@ rule train_retriever:
         "../config/environment.yaml"
     threads: settings.training_threads
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "retriever"),
         runtime=1440,
-        gpu=0,
+        nodes=settings.jobs.training_nodes,
+        processes=settings.jobs.training_processes,
+        gpu=resources.gpus(settings, settings.jobs.training_processes),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=lambda w: runs.retriever_part(settings, w.dataset, w.method),
         root=lambda w: runs.image_root(settings, w.dataset),
@@ -48,7 +51,7 @@ rule import_retriever:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=resources.memory(settings, "retriever"),
         runtime=30,
         gpu=0,
     params:
@@ -74,7 +77,7 @@ rule import_scores:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=resources.memory(settings, "scores"),
         runtime=30,
         gpu=0,
     params:
@@ -99,9 +102,10 @@ rule embed:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=resources.memory(settings, "retriever"),
         runtime=120,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         splits=lambda w: runs.splits(settings, w.dataset, w.method),
         root=lambda w: runs.image_root(settings, w.dataset),

@@ -16,7 +16,7 @@ rule mine_negatives:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=resources.memory(settings, "scores"),
         runtime=60,
         gpu=0,
     params:
@@ -43,7 +43,7 @@ rule sft_records:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=resources.memory(settings, "tables"),
         runtime=30,
         gpu=0,
     params:
@@ -71,9 +71,10 @@ rule finetune_lora:
         "../config/environment.yaml"
     threads: settings.training_threads
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=1440,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         settings=runs.lora_part(settings),
         mllm=runs.mllm_part(settings),
@@ -97,9 +98,10 @@ rule evaluate_judge:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=120,
-        gpu=0,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
     params:
         mllm=runs.mllm_part(settings),
         version=runs.STAGE_VERSIONS["judge"],
@@ -120,7 +122,7 @@ rule merge_lora:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=40000 if not runs.local_weights(settings.mllm.model) else 6000,
+        mem_mb=resources.memory(settings, "mllm"),
         runtime=60,
         gpu=0,
     params:

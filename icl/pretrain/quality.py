@@ -63,20 +63,27 @@ def measure_vqa(backend: Backend, corpus: Corpus, images: list[Path]) -> dict[st
 
 
 def measure_text(backend: Backend, corpus: Corpus, seed: int) -> dict[str, float]:
-    """Share of attributes kept by aggregation, decomposition and rewriting."""
+    """Share of attributes kept by aggregation, decomposition and rewriting.
+
+    `aggregate_caption_kept`: of the caption's own attributes, where some of the answers contradict it.
+    """
     rng = random.Random(seed)
-    aggregated, decomposed, rewritten = [], [], []
+    aggregated, contradicted, decomposed, rewritten = [], [], [], []
     for seen in corpus.seen:
         said, caption = ask.some_caption(seen, rng)
         merged = merge(said, seen)
         aggregated.append((ask.aggregate_with(seen, caption, merged), merged))
+        answered = ask.misread(seen, rng)
+        facts = {key: value for key, value in merge(said, answered).items() if said.get(key) == value}
+        contradicted.append((ask.aggregate_with(answered, caption, facts), facts))
         decomposed.append((ask.decompose_of(merged), merged))
         group = rng.choice(groups_of(merged))
         rewritten.append((ask.rewrite_of(merged, group, rng), ask.facts_of(merged, group)))
     out = {}
     for task, pairs in (("aggregate", aggregated), ("decompose", decomposed), ("rewrite", rewritten)):
         out[f"{task}_kept"] = _retention(backend, task, [p[0] for p in pairs], [p[1] for p in pairs], 220)
-    return out
+    dialogues, facts = ([p[k] for p in contradicted] for k in (0, 1))
+    return out | {"aggregate_caption_kept": _retention(backend, "aggregate", dialogues, facts, 220)}
 
 
 def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], seed: int) -> dict[str, float]:
