@@ -33,7 +33,7 @@ fast: $(STAMP)  ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 slow: $(STAMP)  ## the smoke DAG end to end
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not (servers or faults or slurm or browser)"
 
 bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics

@@ -42,6 +42,9 @@ def or_stop(find, *arguments):
 R = settings.results
 
 
+report: "report/workflow.rst"
+
+
 onstart:
     from icl.mllm.registry import check_server
 
@@ -72,4 +75,5 @@ include: "rules/sft.smk"
 include: "rules/augment.smk"
 include: "rules/evaluate.smk"
 include: "rules/rerank.smk"
+include: "rules/figures.smk"
 include: "rules/pretrain.smk"

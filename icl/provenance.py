@@ -15,7 +15,7 @@ from icl.settings import Settings
 
 PACKAGES = (
     "torch torchvision transformers tokenizers peft safetensors numpy scipy scikit-learn pandas pyarrow "
-    "pillow snakemake"
+    "pillow snakemake matplotlib"
 ).split()
 _HOUSE = Path(__file__).resolve().parent
 

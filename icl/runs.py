@@ -11,6 +11,7 @@ from pathlib import Path
 
 from icl.config import has_val, to_mapping
 from icl.errors import InputError
+from icl.mllm.registry import SERVED
 from icl.settings import Settings
 
 #: Raise a stage's number when its code changes what its output means: it then reruns, and what follows it.
@@ -19,15 +20,16 @@ STAGE_VERSIONS = {
     "pairs": 1,
     "retriever": 2,
     "embed": 1,
-    "metrics": 1,
+    "metrics": 2,
     "mine": 1,
     "records": 1,
     "lora": 2,
-    "judge": 1,
+    "judge": 2,
     "augment": 3,
-    "thi": 1,
+    "thi": 2,
     "rerank": 1,
     "report": 1,
+    "figures": 1,
     "pretrain": 1,
 }
 
@@ -165,8 +167,10 @@ def mllm_part(settings: Settings) -> dict:
 
 
 def adapter_file(settings: Settings, judge: str, seed: str) -> list[str]:
-    """The weights of the judge's LoRA adapter; none for the MLLM as it comes."""
-    return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"] if judge == "lora" else []
+    """The weights of the judge's LoRA adapter; none for the MLLM as it comes, and none where a server holds the adapter."""
+    if judge != "lora" or settings.mllm.backend in SERVED:
+        return []
+    return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"]
 
 
 def generated(settings: Settings) -> list[str]:

@@ -86,7 +86,7 @@ rule finetune_lora:
 rule evaluate_judge:
     input:
         heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
-        adapter=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        adapter=lambda w: runs.adapter_file(settings, "lora", w.seed),
         weights=runs.local_weights(settings.mllm.model),
     output:
         f"{R}/lora/seed{{seed}}/evaluation.json",

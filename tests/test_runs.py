@@ -28,6 +28,8 @@ def test_each_line_of_the_table_once_and_shared_work_once():
 def test_nothing_of_lora_without_a_row_that_needs_it():
     assert rows.judge_files(settings(methods=["RDE", "ICL+THI (no LoRA)"])) == []
     assert runs.adapter_file(settings(), "base", "1") == []
+    served = settings(mllm={"backend": "ollama", "adapter_model": "mine"})
+    assert runs.adapter_file(settings(), "lora", "1") and runs.adapter_file(served, "lora", "1") == []
 
 
 def test_a_benchmark_without_val_takes_its_last_epoch_and_its_own_text_length():

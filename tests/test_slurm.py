@@ -15,7 +15,7 @@ from test_workflow import HOUSE, SMOKE, command, jobs, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 PROFILE = ("--profile", str(HOUSE / "profiles" / "slurm"), "--seconds-between-status-checks", "1")
-QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20")
+QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--slurm-status-command", "squeue")
 
 
 @pytest.fixture(scope="module")

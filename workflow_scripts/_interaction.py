@@ -9,14 +9,14 @@ def open_split(snakemake, split):
     """Everything that THI needs on one split of the rule's benchmark."""
     from icl.config import typed
     from icl.data.pairs import images_of, read_pairs, split_of
-    from icl.mllm.registry import open_backend
+    from icl.mllm.registry import adapter_of, open_backend
     from icl.retriever.given import open_scores
     from icl.settings import MLLMSettings, THISettings
 
     rows, root = split_of(read_pairs(Path(snakemake.input.pairs)), split), Path(snakemake.params.root)
     emb = open_scores(Path(snakemake.input.embeddings), split, rows)
     mllm = typed(MLLMSettings, snakemake.params.mllm)
-    adapter = str(Path(snakemake.input.adapter[0]).parent) if snakemake.input.adapter else None
+    adapter = adapter_of(snakemake.wildcards.judge, snakemake.input.adapter)
     return SimpleNamespace(
         emb=emb,
         captions=rows.caption.tolist(),

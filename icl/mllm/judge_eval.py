@@ -20,18 +20,21 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 def calibration_error(shares: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error of Yes probabilities."""
+    return sum(abs(said - right) * count for said, right, count in reliability(shares, truth, bins)) / len(shares)
+
+
+def reliability(shares: np.ndarray, truth: np.ndarray, bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean Yes probability, share of true ones, questions) of each bin of probabilities that has any."""
     place = np.minimum((shares * bins).astype(int), bins - 1)
-    gaps = [
-        abs(shares[place == b].mean() - truth[place == b].mean()) * (place == b).mean() for b in set(place.tolist())
-    ]
-    return float(sum(gaps))
+    chosen = [place == b for b in sorted(set(place.tolist()))]
+    return [(float(shares[c].mean()), float(truth[c].mean()), int(c.sum())) for c in chosen]
 
 
 def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> dict[str, float]:
     """Ask T_loc on held-out records of kinds own, easy and hard.
 
     Returns:
-        accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions.
+        accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions, reliability.
     """
     requests = [Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 4, YES_NO) for r in records]
     answers = backend.answer(requests)
@@ -45,4 +48,4 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
         out[f"accuracy_{kind}"] = 100 * float((wrong <= 0.5).mean())
         out[f"auroc_{kind}"] = auroc(own, wrong)
     out["calibration_error"] = calibration_error(shares, kinds == "own")
-    return {**out, "questions": len(records)}
+    return {**out, "questions": len(records), "reliability": reliability(shares, kinds == "own")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from icl.errors import InputError
 from icl.mllm.protocol import Backend
 from icl.settings import MLLMSettings
@@ -39,6 +41,17 @@ def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
     if settings.backend not in BACKENDS:
         raise InputError("mllm.backend", repr(settings.backend), f"one of {', '.join(BACKENDS)}", "Correct the config.")
     return BACKENDS[settings.backend](settings, adapter)
+
+
+def adapter_of(judge: str, weights: list[str]) -> str | None:
+    """What a judge's T_loc is answered with: the folder of its adapter's weights; `served` where a server holds it.
+
+    Args:
+        judge: base or lora. weights: the adapter's file, none where it is served.
+    """
+    if judge != "lora":
+        return None
+    return str(Path(weights[0]).parent) if weights else "served"
 
 
 def check_server(settings: MLLMSettings) -> None:

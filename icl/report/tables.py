@@ -104,7 +104,9 @@ def judge_table(settings: Settings, results: Path) -> pd.DataFrame:
     lines = []
     for seed, name in zip(settings.seeds, judge_files(settings), strict=False):
         found = _read(results / name)
-        lines += [{"seed": seed, "judge": judge, **found[judge]} for judge in ("base", "lora")]
+        for judge in ("base", "lora"):
+            numbers = {name: value for name, value in found[judge].items() if name != "reliability"}
+            lines.append({"seed": seed, "judge": judge, **numbers})
     return pd.DataFrame(lines)
 
 

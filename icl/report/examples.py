@@ -1,0 +1,86 @@
+"""Figure 7: the first images before and after THI, with the query and what the dialogue added to it. Faces are masked."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from icl.data.images import load_image
+from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
+
+FACE = (0.0, 0.22)
+"""Rows of a pedestrian's picture, as shares of its height, in which a face can be: these are masked."""
+HEIGHT = 96
+
+
+def masked(image: Image.Image) -> np.ndarray:
+    """The picture at a fixed height, with the head's rows reduced to three blocks across."""
+    image = image.resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT))
+    top, bottom = (round(share * HEIGHT) for share in FACE)
+    head = image.crop((0, top, image.width, bottom)).resize((3, 2), Image.Resampling.BOX)
+    image.paste(head.resize((image.width, bottom - top), Image.Resampling.NEAREST), (0, top))
+    return np.asarray(image)
+
+
+def choose(records: list[dict], successes: int = 2) -> list[tuple[str, dict]]:
+    """Successes (from the farthest back to the first place) and a failure caused by a wrong confirmation, with titles."""
+    refined = [r for r in records if r["anchor"] is not None]
+    won = sorted((r for r in refined if r["rank_before"] > 1 == r["rank_after"]), key=lambda r: -r["rank_before"])
+    lost = [r for r in refined if r["rank_before"] == 1 < r["rank_after"] or _wrongly_confirmed(r)]
+    lost.sort(key=lambda r: r["rank_before"] - r["rank_after"])
+    chosen = [("confirmed a right image", r) for r in won[:successes]]
+    return chosen + [("failure: confirmed a wrong image", r) for r in lost[:1]]
+
+
+def _wrongly_confirmed(record: dict) -> bool:
+    return record["candidate_pids"][record["round"] - 1] != record["pid"]
+
+
+def added_words(raw: str, refined: str) -> str:
+    """The refined query with the words that the raw one lacks in bold (mathtext)."""
+    known = set(re.findall(r"[a-z-]+", raw.lower()))
+
+    def mark(word: str) -> str:
+        core = re.sub(r"[^a-z-]", "", word.lower())
+        safe = word.replace("$", "").replace("_", " ")
+        return safe if not core or core in known else rf"$\bf{{{safe.replace('-', '{-}')}}}$"
+
+    lines = textwrap.wrap(refined, 110)
+    return "\n".join(" ".join(map(mark, line.split())) for line in lines)
+
+
+def draw(records: list[dict], images: pd.DataFrame, root: Path):
+    """The figure.
+
+    Args:
+        records: interactions with `best_before` and `best_after`. images: image_id, image, pid. root: image root.
+    """
+    chosen, table = choose(records), images.set_index("image_id")
+    figure, axes = new_figure(max(1, 2 * len(chosen)), 10, width=2 * COLUMN, height=1.95 * max(1, len(chosen)))
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+        for side in axis.spines.values():
+            side.set_visible(False)
+    for number, (title, record) in enumerate(chosen):
+        asked = record["candidate_image_ids"][record["round"] - 1]
+        for line, name in enumerate(("best_before", "best_after")):
+            row = axes[2 * number + line]
+            for axis, image_id in zip(row, record[name], strict=False):
+                right = table.pid[image_id] == record["pid"]
+                axis.imshow(masked(load_image(root / table.image[image_id])))
+                for side in axis.spines.values():
+                    side.set(visible=True, color=GREEN if right else ORANGE, linewidth=2.2 if right else 0.8)
+                    side.set_linestyle("-" if right else "--")
+                if image_id == asked:
+                    axis.set_xlabel("asked: Yes", fontsize=5.5, color=BLUE, labelpad=1)
+            row[0].set_ylabel("before" if line == 0 else "after THI", fontsize=6)
+        query = "\n".join(textwrap.wrap(f"Query: {record['caption']}", 110))
+        text = f"{title}\n{query}\nRefined: {added_words(record['caption'], record['refined'])}"
+        axes[2 * number][0].set_title(text, loc="left", fontsize=6)
+    return figure

@@ -1,0 +1,25 @@
+"""What every file of a results folder is: written beside them as README.md."""
+
+INDEX = """# What is in this folder
+
+| path | what |
+|---|---|
+| `table.csv`, `summary.csv`, `summary.md` | a row per (benchmark, method, seed); means over seeds |
+| `timing.csv` | seconds per query of the re-rankings, by stage; no answer from the store |
+| `judge.csv` | T_loc on held-out questions before and after LoRA |
+| `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds |
+| `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
+| `tables/*.csv, *.md, *.tex` | the paper's tables, measured beside printed; differences between rows with p |
+| `figures/<benchmark>/*.png, *.pdf` | density (Figure 3), sweeps (5), rounds (6), examples (7), ccd, noise |
+| `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
+| `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |
+| `pairs/<name>.parquet` | one row a caption |
+| `retriever/<name>/<rde or rda>/seed<n>/` | weights, history by epoch, CCD's division, how the epoch was selected |
+| `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
+| `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set; the adapter, its history and evaluation |
+| `augment/<name>/` | RDA's augmented captions |
+| `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val, every interaction (`record.jsonl`), metrics, times |
+| `yes/...`, `neighbours/...` | the two other re-rankings |
+| `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |
+| `logs/`, `benchmarks_time/` | a log for each job; its time and memory |
+"""

@@ -1,0 +1,144 @@
+"""The paper's tables with measured numbers beside its own: CSV, Markdown and LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from icl.report.measure import BOOTSTRAP_SEED
+from icl.report.paper import METRICS, paper_figure
+from icl.report.significance import paired_test
+from icl.rows import methods
+from icl.settings import Settings
+
+NAMES = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "map": "mAP", "minp": "mINP"}
+NOTHING = "-"
+
+
+def main_table(summary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Tables 1 and 2: every row with its interval, the paper's Rank-1 and mAP, and the differences."""
+    rows = []
+    for line in summary.to_dict("records"):
+        own = table[(table.benchmark == line["benchmark"]) & (table.method == line["method"])]
+        row = {"Benchmark": line["benchmark"], "Method": line["method"], "Seeds": line["seeds"]}
+        row |= {NAMES[name]: spread(line[name], line[f"{name}_sd"]) for name in METRICS}
+        row["95% of Rank-1"] = f"{own.rank1_low.mean():.1f} to {own.rank1_high.mean():.1f}"
+        for name in ("rank1", "map"):
+            paper = paper_figure(line["benchmark"], line["method"], name)
+            row[f"Paper {NAMES[name]}"] = NOTHING if paper is None else f"{paper:.2f}"
+            row[f"Diff. {NAMES[name]}"] = NOTHING if paper is None else f"{line[name] - paper:+.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """Table 6: what RDA, THI and LoRA each bring, on one retriever."""
+    parts = {
+        "RDE": ("", "", ""),
+        "ICL": ("yes", "", ""),
+        "RDE+THI": ("", "yes", "yes"),
+        "ICL+THI (no LoRA)": ("yes", "yes", ""),
+        "ICL+THI": ("yes", "yes", "yes"),
+    }
+    rows = []
+    for line in summary.to_dict("records"):
+        if line["method"] in parts:
+            rda, thi, lora = parts[line["method"]]
+            row = {"Benchmark": line["benchmark"], "RDA": rda, "THI": thi, "LoRA": lora}
+            row |= {NAMES[name]: spread(line[name], line[f"{name}_sd"]) for name in METRICS}
+            paper = paper_figure(line["benchmark"], line["method"], "rank1")
+            rows.append({**row, "Paper Rank-1": NOTHING if paper is None else f"{paper:.2f}"})
+    return pd.DataFrame(rows)
+
+
+def retriever_table(summary: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Table 5: THI on every retriever of the run."""
+    rows, by = [], summary.set_index(["benchmark", "method"])
+    for benchmark in settings.datasets:
+        for method in methods(settings):
+            if (benchmark, f"{method}+THI") in by.index:
+                plain, merged = by.loc[(benchmark, method)], by.loc[(benchmark, f"{method}+THI")]
+                row = {"Benchmark": benchmark, "Retriever": method}
+                for name in ("rank1", "map"):
+                    row[NAMES[name]] = spread(plain[name], plain[f"{name}_sd"])
+                    row[f"{NAMES[name]} with THI"] = spread(merged[name], merged[f"{name}_sd"])
+                    row[f"Gain in {NAMES[name]}"] = f"{merged[name] - plain[name]:+.2f}"
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def time_table(timing: pd.DataFrame) -> pd.DataFrame:
+    """Supplementary Table 1: seconds per query, and where they go."""
+    numbers = [name for name in timing.columns if name.endswith(("_seconds", "_query"))]
+    found = timing.groupby(["benchmark", "method"], sort=False)[numbers].mean().reset_index()
+    return found.rename(columns=lambda name: name.replace("_", " "))
+
+
+def difference_table(settings: Settings, results: Path, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Rank-1 and mAP of one row less those of another, on the same queries.
+
+    Args:
+        results: folder of the stages' outputs. pairs: (method, the method it is compared with).
+    """
+    known, rows = methods(settings), []
+    for benchmark in settings.datasets:
+        for one, other in pairs:
+            if one in known and other in known:
+                row = {"Benchmark": benchmark, "Row": one, "against": other}
+                for name, value in (("Rank-1", "hits"), ("mAP", "precisions")):
+                    left, right = (_values(settings, results, benchmark, m, value) for m in (one, other))
+                    mean, low, high, p = paired_test(left, right, settings.bootstrap, BOOTSTRAP_SEED)
+                    row[name] = f"{100 * mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+                    row[f"p of {name}"] = f"{p:.3f}"
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _values(settings: Settings, results: Path, benchmark: str, method: str, value: str) -> np.ndarray:
+    row, out = methods(settings)[method], []
+    for seed in settings.seeds:
+        folder = results / row.folder(benchmark, seed)
+        found = json.loads((folder / ("metrics.json" if row.way else "test.json")).read_text())["per_query"]
+        out.append(np.array(found["first"]) == 1 if value == "hits" else np.array(found["average_precision"]))
+    return np.array(out, dtype=float)
+
+
+def spread(mean: float, deviation: float) -> str:
+    """ "12.3 ± 0.4", or without a deviation where there is one seed; a dash where nothing was measured."""
+    if pd.isna(mean):
+        return NOTHING
+    return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"
+
+
+def best_in_bold(table: pd.DataFrame, mark: str) -> pd.DataFrame:
+    """The highest measured value of each metric and benchmark, marked; `mark` holds `{}`."""
+    out = table.astype(object)
+    if "Benchmark" not in table:
+        return out
+    for name in set(NAMES.values()) & set(table.columns):
+        values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
+        for best in values.groupby(table["Benchmark"]).idxmax().dropna():
+            out.loc[best, name] = mark.format(table.loc[best, name])
+    return out
+
+
+def write_table(table: pd.DataFrame, stem: Path, title: str) -> None:
+    """Write `stem`.csv, .md and .tex."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.4f")
+    text = best_in_bold(table, "**{}**").to_markdown(index=False, floatfmt=".4f")
+    stem.with_suffix(".md").write_text(f"# {title}\n\n{text}\n")
+    plain = table.astype(object).map(lambda cell: _latex(f"{cell:.4f}" if isinstance(cell, float) else str(cell)))
+    bold = best_in_bold(table, "@{}@").map(lambda cell: str(cell).startswith("@"))
+    marked = plain.where(~bold, "\\textbf{" + plain + "}") if len(table) else plain
+    marked.columns = [_latex(name) for name in table.columns]
+    stem.with_suffix(".tex").write_text(marked.to_latex(index=False, escape=False))
+
+
+def _latex(text: str) -> str:
+    text = text.replace("±", "$\\pm$")
+    return "".join("\\" + c if c in "&%#_" else c for c in text)
