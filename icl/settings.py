@@ -201,6 +201,15 @@ class PretrainSettings:
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """Target `search`: rank one's own image folder for a text."""
+
+    query: str = setting("", "Description of the person to look for.")
+    gallery: str = setting("", "Folder of images.")
+    thi: bool = setting(True, "Interact with the MLLM; false ranks by the retriever alone.")
+
+
+@dataclass(frozen=True)
 class JobSettings:
     """What the jobs ask of a cluster; the profile names account and partition."""
 
@@ -241,5 +250,6 @@ class Settings:
     sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})
     rda: RDASettings = field(default_factory=RDASettings, metadata={"help": "RDA."})
     thi: THISettings = field(default_factory=THISettings, metadata={"help": "THI."})
+    search: SearchSettings = field(default_factory=SearchSettings, metadata={"help": "Search in one's own images."})
     jobs: JobSettings = field(default_factory=JobSettings, metadata={"help": "Cluster jobs."})
     pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})

@@ -1,0 +1,30 @@
+# Rank one's own images for a text, with ICL of the first benchmark and seed:
+# `snakemake --cores all search --config 'search={query: "a man in a red jacket", gallery: path/to/folder}'`
+SEARCHED = f"{next(iter(settings.datasets))}/rda"
+
+
+rule search:
+    input:
+        model=f"{R}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
+        adapter=runs.adapter_file(settings, "lora", settings.seeds[0]) if settings.search.thi else [],
+        xi=f"{R}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json" if settings.search.thi else [],
+        gallery=settings.search.gallery or [],
+    output:
+        f"{R}/search/index.html",
+    log:
+        f"{R}/logs/search.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "mllm"),
+        runtime=60,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
+    params:
+        search=to_mapping(settings.search),
+        mllm=runs.mllm_part(settings),
+        thi=to_mapping(settings.thi),
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/search.py"
