@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table test fast slow lint bench env schema clean
+.PHONY: table report test fast slow more lint bench env schema clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -11,6 +11,10 @@ SNAKEFILES := Snakefile rules
 
 table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded benchmark
 	$(BIN)/snakemake --cores $(CORES) results/table.csv
+
+report: $(STAMP)  ## the paper's tables and figures, and results/report.html
+	$(BIN)/snakemake --cores $(CORES) tables figures
+	$(BIN)/snakemake tables figures --report results/report.html
 
 test: lint fast slow  ## everything that CI runs
 
@@ -34,6 +38,9 @@ fast: $(STAMP)  ## unit tests
 
 slow: $(STAMP)  ## the smoke DAG end to end
 	$(BIN)/python -m pytest -m "slow and not (servers or faults or slurm or browser)"
+
+more: $(STAMP)  ## long tests: MLLM servers, faults, Slurm (as root), browser
+	$(BIN)/python -m pytest -m "slow and (servers or faults or slurm or browser)"
 
 bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics

@@ -65,7 +65,7 @@ rule figure:
     output:
         png=report(
             f"{R}/figures/{{dataset}}/{{name}}.png",
-            caption="../report/{name}.rst",
+            caption="../report/figure.rst",
             category="Figures",
             labels={"benchmark": "{dataset}", "figure": "{name}"},
         ),
