@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from icl.data.images import load_image
+from icl.report.measure import SHOWN
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
 
 FACE = (0.0, 0.22)
@@ -61,26 +62,32 @@ def draw(records: list[dict], images: pd.DataFrame, root: Path):
         records: interactions with `best_before` and `best_after`. images: image_id, image, pid. root: image root.
     """
     chosen, table = choose(records), images.set_index("image_id")
-    figure, axes = new_figure(max(1, 2 * len(chosen)), 10, width=2 * COLUMN, height=1.95 * max(1, len(chosen)))
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.grid(False)
-        for side in axis.spines.values():
-            side.set_visible(False)
+    count = max(1, len(chosen))
+    figure, _ = new_figure(0, 0, width=2 * COLUMN, height=2.35 * count)
+    grid = figure.add_gridspec(3 * count, SHOWN, height_ratios=[0.75, 1, 1] * count)
     for number, (title, record) in enumerate(chosen):
-        asked = record["candidate_image_ids"][record["round"] - 1]
-        for line, name in enumerate(("best_before", "best_after")):
-            row = axes[2 * number + line]
-            for axis, image_id in zip(row, record[name], strict=False):
-                right = table.pid[image_id] == record["pid"]
-                axis.imshow(masked(load_image(root / table.image[image_id])))
-                for side in axis.spines.values():
-                    side.set(visible=True, color=GREEN if right else ORANGE, linewidth=2.2 if right else 0.8)
-                    side.set_linestyle("-" if right else "--")
-                if image_id == asked:
-                    axis.set_xlabel("asked: Yes", fontsize=5.5, color=BLUE, labelpad=1)
-            row[0].set_ylabel("before" if line == 0 else "after THI", fontsize=6)
-        query = "\n".join(textwrap.wrap(f"Query: {record['caption']}", 110))
+        query = "\n".join(textwrap.wrap(f"Query: {record['caption']}", 118))
+        words = figure.add_subplot(grid[3 * number, :])
+        words.axis("off")
         text = f"{title}\n{query}\nRefined: {added_words(record['caption'], record['refined'])}"
-        axes[2 * number][0].set_title(text, loc="left", fontsize=6)
+        words.text(0, 0, text, fontsize=6, va="bottom", transform=words.transAxes).set_in_layout(False)
+        for line, name in enumerate(("best_before", "best_after")):
+            for column, image_id in enumerate(record[name]):
+                axis = figure.add_subplot(grid[3 * number + 1 + line, column])
+                _picture(axis, record, image_id, table, root)
+                if column == 0:
+                    axis.set_ylabel("before" if line == 0 else "after THI", fontsize=6)
     return figure
+
+
+def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path) -> None:
+    """One image, framed by whether it is right; the confirmed one is marked."""
+    right = table.pid[image_id] == record["pid"]
+    axis.imshow(masked(load_image(root / table.image[image_id])))
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    for side in axis.spines.values():
+        side.set(visible=True, color=GREEN if right else ORANGE, linewidth=2.2 if right else 0.8)
+        side.set_linestyle("-" if right else "--")
+    if image_id == record["candidate_image_ids"][record["round"] - 1]:
+        axis.set_xlabel("asked: Yes", fontsize=5.5, color=BLUE, labelpad=1)

@@ -115,5 +115,6 @@ def noise_study(epochs: pd.DataFrame):
     axes[0].set(xlabel="epoch", ylabel="mAP on val")
     axes[1].set(xlabel="epoch", ylabel="AUROC of CCD's doubt")
     for axis in axes:
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend()
     return figure

@@ -117,12 +117,12 @@ def spread(mean: float, deviation: float) -> str:
 def best_in_bold(table: pd.DataFrame, mark: str) -> pd.DataFrame:
     """The highest measured value of each metric and benchmark, marked; `mark` holds `{}`."""
     out = table.astype(object)
-    if "Benchmark" not in table:
+    if "Benchmark" not in table or "against" in table:
         return out
     for name in set(NAMES.values()) & set(table.columns):
         values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
-        for best in values.groupby(table["Benchmark"]).idxmax().dropna():
-            out.loc[best, name] = mark.format(table.loc[best, name])
+        best = values == values.groupby(table["Benchmark"]).transform("max")
+        out.loc[best, name] = table.loc[best, name].map(mark.format)
     return out
 
 
@@ -130,7 +130,8 @@ def write_table(table: pd.DataFrame, stem: Path, title: str) -> None:
     """Write `stem`.csv, .md and .tex."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.4f")
-    text = best_in_bold(table, "**{}**").to_markdown(index=False, floatfmt=".4f")
+    words = best_in_bold(table, "**{}**").map(lambda cell: f"{cell:.4f}" if isinstance(cell, float) else str(cell))
+    text = words.to_markdown(index=False, disable_numparse=True)
     stem.with_suffix(".md").write_text(f"# {title}\n\n{text}\n")
     plain = table.astype(object).map(lambda cell: _latex(f"{cell:.4f}" if isinstance(cell, float) else str(cell)))
     bold = best_in_bold(table, "@{}@").map(lambda cell: str(cell).startswith("@"))

@@ -36,8 +36,10 @@ STYLE = {
 
 
 def new_figure(rows: int = 1, columns: int = 1, width: float = COLUMN, height: float = 2.2, **more):
-    """Figure and axes in the project's style."""
+    """Figure and axes in the project's style; without rows, a figure alone."""
     plt.rcParams.update(STYLE)
+    if not rows:
+        return plt.figure(figsize=(width, height)), None
     return plt.subplots(rows, columns, figsize=(width, height), **more)
 
 
