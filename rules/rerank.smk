@@ -24,7 +24,7 @@ rule rerank_yes:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings=runs.interaction_part(settings),
+        settings={},
         mllm=runs.mllm_part(settings),
         bootstrap=settings.bootstrap,
         top_k=settings.thi.yes_top_k,
