@@ -87,5 +87,10 @@ def selection_files(settings: Settings) -> list[str]:
     return _unique(f"retriever/{d}/{row.retriever}/seed{s}/selection.json" for d, _, row, s in rows(settings))
 
 
+def shown(settings: Settings, dataset: str, file: str) -> str:
+    """A file of the interaction that figures show: ICL+THI with the first seed."""
+    return f"{settings.results}/{ROWS['ICL+THI'].folder(dataset, settings.seeds[0])}/{file}"
+
+
 def _unique(names) -> list[str]:
     return list(dict.fromkeys(names))

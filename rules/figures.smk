@@ -1,6 +1,5 @@
 # Figures: one column wide (or two), PDF and PNG. `snakemake --cores all figures`
 FIRST = settings.seeds[0]
-SHOWN = f"rda/lora/seed{FIRST}"
 
 
 rule figures:
@@ -44,16 +43,11 @@ rule sweeps:
         "../workflow_scripts/sweeps.py"
 
 
-def shown(dataset, file):
-    """A file of the interaction that figures show: ICL+THI, first seed."""
-    return f"{R}/thi/{dataset}/{SHOWN}/{file}"
-
-
 FIGURE_INPUTS = {
-    "density": lambda d: [shown(d, "record.jsonl"), shown(d, "xi.json")],
-    "sweeps": lambda d: [shown(d, "sweeps.json")],
-    "rounds": lambda d: [shown(d, "sweeps.json")],
-    "examples": lambda d: [shown(d, "record.jsonl"), f"{R}/pairs/{d}.parquet"],
+    "density": lambda d: [lines.shown(settings, d, "record.jsonl"), lines.shown(settings, d, "xi.json")],
+    "sweeps": lambda d: [lines.shown(settings, d, "sweeps.json")],
+    "rounds": lambda d: [lines.shown(settings, d, "sweeps.json")],
+    "examples": lambda d: [lines.shown(settings, d, "record.jsonl"), f"{R}/pairs/{d}.parquet"],
     "ccd": lambda d: [f"{R}/retriever/{d}/rde/seed{FIRST}/ccd.parquet"],
     "noise": lambda d: [f"{R}/noise_epochs.csv"],
 }

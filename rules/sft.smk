@@ -126,7 +126,7 @@ rule merge_lora:
         runtime=60,
         gpu=0,
     params:
-        model=settings.mllm.model,
+        mllm=runs.mllm_part(settings),
         version=runs.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/merge_lora.py"

@@ -8,4 +8,4 @@ with job(snakemake):
     from icl.mllm.merge import merge_adapter
 
     adapter = Path(snakemake.input.adapter).parent
-    merge_adapter(snakemake.params.model, adapter, Path(snakemake.output[0]))
+    merge_adapter(snakemake.params.mllm["model"], adapter, Path(snakemake.output[0]))
