@@ -142,7 +142,9 @@ def test_smoke_run_ends_in_the_tables(smoke):
     assert set(pd.read_csv(results / "mllm_cost.csv").task) == {"vqa", "aggregate", "decompose", "rewrite", "localise"}
     assert table.queries.eq(64).all() and table.gallery.eq(32).all()
     assert table.rank1.between(table.rank1_low, table.rank1_high).all()
-    assert times.seconds_per_query.gt(0).all() and times.p95_seconds.ge(times.p50_seconds).all()
+    assert (
+        times.seconds_per_query.gt(0).all() and times.p95_seconds.ge(times.p50_seconds)[times.p50_seconds.notna()].all()
+    )
     assert set(json.loads((results / "provenance.json").read_text())) >= {"config", "code", "packages", "machine"}
     assert set(pd.read_csv(results / "judge.csv").judge) == {"base", "lora"}
     assert (results / "figures/contact_sheet.png").stat().st_size > 0
