@@ -16,7 +16,7 @@ class Row:
     """One method of the table.
 
     Attributes:
-        retriever: whose similarities. way: how they are re-ranked (a key of `WAYS`), or None.
+        retriever: whose similarities. way: how they are re-ranked (one of `WAYS`), or None.
         judge: who answers T_loc: `base` is the MLLM as it comes, `lora` the fine-tuned one; `none` where nobody is asked.
     """
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from icl.data.images import ImageStore
+from icl.data.images import ImageStore, load_image
 from icl.errors import InputError
 from icl.mllm.protocol import Backend
-from icl.report.examples import masked
+from icl.report.faces import masked
 from icl.retriever.checkpoints import load_retriever
-from icl.retriever.embeddings import encode_images, encode_texts
+from icl.retriever.embeddings import encode_images, encode_texts, image_size
 from icl.retriever.vectors import Embeddings
 from icl.settings import MLLMSettings, THISettings
 from icl.thi import run_thi
@@ -71,9 +70,7 @@ def search(
     if not query.strip():
         raise InputError("search.query", "an empty text", "a description of a person", "Write one.")
     names, (model, tokenizer) = image_files(gallery), load_retriever(retriever)
-    patch = model.backbone.vision.embeddings.patch_size
-    height, width = (side * patch for side in model.backbone.grid)
-    images = encode_images(model, ImageStore(gallery, names, height, width))
+    images = encode_images(model, ImageStore(gallery, names, *image_size(model)))
     ids = np.arange(len(names))
 
     def scores(texts: list[str]):
@@ -87,18 +84,8 @@ def search(
     if backend is None:
         return Found(names, before, before, None)
     paths = [gallery / name for name in names]
-    with torch.inference_mode():
-        found = run_thi(
-            raw,
-            [query],
-            paths,
-            lambda texts, _: scores(texts),
-            backend,
-            mllm,
-            min(thi.rounds, len(names)),
-            xi,
-            thi.lambda_,
-        )
+    rounds = min(thi.rounds, len(names))
+    found = run_thi(raw, [query], paths, lambda texts, _: scores(texts), backend, mllm, rounds, xi, thi.lambda_)
     return Found(names, before, found.scores.rows(slice(None))[0], found.records[0])
 
 
@@ -137,7 +124,7 @@ def _dialogue(found: Found, gallery: Path) -> str:
 
 def _picture(path: Path) -> str:
     out = io.BytesIO()
-    Image.fromarray(masked(Image.open(path).convert("RGB"))).resize((96, 192)).save(out, "PNG")
+    Image.fromarray(masked(load_image(path))).resize((96, 192)).save(out, "PNG")
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 

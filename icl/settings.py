@@ -13,6 +13,10 @@ def setting(default, help: str, **extra):
     return field(default=default, metadata=meta)
 
 
+METHODS = ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI", "ICL+k-reciprocal", "ICL+Yes")
+"""Rows that a table can have; `icl.rows` says what each stands on."""
+
+
 @dataclass(frozen=True)
 class DatasetSettings:
     """One benchmark of the run; the key in `datasets` is its name in every path and table."""
@@ -227,9 +231,9 @@ class Settings:
 
     datasets: dict[str, DatasetSettings] = field(default_factory=dict, metadata={"help": "Benchmarks by name."})
     methods: tuple[str, ...] = setting(
-        ("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI", "ICL+k-reciprocal", "ICL+Yes"),
+        METHODS,
         "Rows of results/table.csv.",
-        choices=("RDE", "RDE+THI", "ICL", "ICL+THI (no LoRA)", "ICL+THI", "ICL+k-reciprocal", "ICL+Yes"),
+        choices=METHODS,
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
     results: str = setting("results", "Folder of all outputs.")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from icl.errors import InputError
-from icl.report.examples import FACE, HEIGHT, masked
+from icl.report.faces import FACE, HEIGHT, masked
 from icl.search import Found, image_files, page
 
 

@@ -54,6 +54,25 @@ def interact(s, rows, backend, xi):
     return run_thi(raw, s.captions[rows], s.images, refine, backend, s.mllm, s.thi.rounds, xi, s.thi.lambda_)
 
 
+def sweep_thresholds(s, snakemake):
+    """Rank-1 and mAP of a split at every threshold, and the best one; answers are kept."""
+    from icl.thi import select_xi
+
+    return select_xi(
+        s.emb.scores,
+        s.emb.text_pids,
+        s.emb.image_pids,
+        s.captions,
+        s.images,
+        partial(s.refine, s.emb.scores),
+        stored(s.backend, snakemake),
+        s.mllm,
+        s.thi.rounds,
+        s.thi.lambda_,
+        s.thi.xi_grid,
+    )
+
+
 def stored(backend, snakemake):
     """The back-end with its answers kept, so that an interrupted run asks only what is missing."""
     from icl.mllm.store import AnswerStore, CachedBackend

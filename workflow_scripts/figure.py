@@ -23,13 +23,17 @@ with job(snakemake):
         images = images_of(split_of(read_pairs(Path(pairs)), "test"))
         return examples.draw(read_records(Path(record)), images, Path(snakemake.params.root))
 
+    def noise(table):
+        epochs = pd.read_csv(table)
+        return figures.noise_study(epochs[epochs.benchmark == snakemake.wildcards.dataset])
+
     draw = {
         "density": density,
         "sweeps": lambda found: figures.sweeps(read(found)),
         "rounds": lambda found: figures.rounds(read(found)),
         "examples": example,
         "ccd": lambda table: figures.ccd_mixture(pd.read_parquet(table)),
-        "noise": lambda table: figures.noise_study(pd.read_csv(table)),
+        "noise": noise,
         "calibration": lambda found: figures.calibration(read(found)),
     }
     name = snakemake.wildcards.get("name", "calibration")

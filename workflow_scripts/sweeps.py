@@ -1,11 +1,10 @@
 """THI at other thresholds, weights and numbers of rounds; recorded answers serve, and only what is missing is asked."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 from _glue import job
-from _interaction import open_split, stored
+from _interaction import open_split, sweep_thresholds
 
 with job(snakemake):
     import numpy as np
@@ -13,26 +12,13 @@ with job(snakemake):
     from icl.mllm.sft import read_records
     from icl.provenance import write_json
     from icl.sweeps import played
-    from icl.thi import select_xi
 
     s = open_split(snakemake, "test")
     records = read_records(Path(snakemake.input.record))
     acted = np.flatnonzero([record["anchor"] is not None for record in records])
     refined = s.refine(s.emb.scores, [records[q]["refined"] for q in acted], acted)
     run = played(records, s.emb.scores, refined, s.emb.text_pids, s.emb.image_pids)
-    thresholds = select_xi(
-        s.emb.scores,
-        s.emb.text_pids,
-        s.emb.image_pids,
-        s.captions,
-        s.images,
-        partial(s.refine, s.emb.scores),
-        stored(s.backend, snakemake),
-        s.mllm,
-        s.thi.rounds,
-        s.thi.lambda_,
-        s.thi.xi_grid,
-    )
+    thresholds = sweep_thresholds(s, snakemake)
     found = {
         "xi": thresholds["sweep"],
         "lambda": run.by_weight([round(0.05 * k, 2) for k in range(21)]),

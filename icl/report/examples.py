@@ -6,33 +6,19 @@ import re
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from icl.data.images import load_image
+from icl.report.faces import masked
 from icl.report.measure import SHOWN
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
-
-FACE = (0.0, 0.22)
-"""Rows of a pedestrian's picture, as shares of its height, in which a face can be: these are masked."""
-HEIGHT = 96
-
-
-def masked(image: Image.Image) -> np.ndarray:
-    """The picture at a fixed height, with the head's rows reduced to three blocks across."""
-    image = image.resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT))
-    top, bottom = (round(share * HEIGHT) for share in FACE)
-    head = image.crop((0, top, image.width, bottom)).resize((3, 2), Image.Resampling.BOX)
-    image.paste(head.resize((image.width, bottom - top), Image.Resampling.NEAREST), (0, top))
-    return np.asarray(image)
 
 
 def choose(records: list[dict], successes: int = 2) -> list[tuple[str, dict]]:
     """Successes (from the farthest back to the first place) and a failure caused by a wrong confirmation, with titles."""
     refined = [r for r in records if r["anchor"] is not None]
     won = sorted((r for r in refined if r["rank_before"] > 1 == r["rank_after"]), key=lambda r: -r["rank_before"])
-    lost = [r for r in refined if r["rank_before"] == 1 < r["rank_after"] or _wrongly_confirmed(r)]
+    lost = [r for r in refined if _wrongly_confirmed(r)]
     lost.sort(key=lambda r: r["rank_before"] - r["rank_after"])
     chosen = [("confirmed a right image", r) for r in won[:successes]]
     return chosen + [("failure: confirmed a wrong image", r) for r in lost[:1]]

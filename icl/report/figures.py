@@ -103,13 +103,14 @@ def noise_study(epochs: pd.DataFrame):
     """mAP on val, and CCD's AUROC, over the epochs of the noise study.
 
     Args:
-        epochs: `noise_epochs.csv`.
+        epochs: lines of `noise_epochs.csv` of one benchmark.
     """
     figure, axes = new_figure(1, 2, width=2 * COLUMN)
     looks = [(BLUE, "-o"), (ORANGE, "--s"), (GREEN, "-o"), (GREY, "--s")]
     for ((noise, ccd), group), (colour, line) in zip(epochs.groupby(["noise", "ccd"]), looks, strict=False):
         mean, name = group.groupby("epoch").mean(numeric_only=True), f"{noise:.0%} noise, {'with' if ccd else 'no'} CCD"
-        axes[0].plot(mean.index, mean["val_map"], line, color=colour, label=name)
+        if mean.get("val_map", pd.Series(dtype=float)).notna().any():  # none without a val split
+            axes[0].plot(mean.index, mean["val_map"], line, color=colour, label=name)
         if ccd:
             axes[1].plot(mean.index, mean["ccd_auroc"], line, color=colour, label=name)
     axes[0].set(xlabel="epoch", ylabel="mAP on val")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,15 @@ from icl.settings import Settings
 
 NAMES = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "map": "mAP", "minp": "mINP"}
 NOTHING = "-"
+COMPARED = (
+    ("ICL", "RDE"),
+    ("RDE+THI", "RDE"),
+    ("ICL+THI", "ICL"),
+    ("ICL+THI", "ICL+THI (no LoRA)"),
+    ("ICL+THI", "ICL+Yes"),
+    ("ICL+THI", "ICL+k-reciprocal"),
+)
+"""Rows whose difference is tested: (method, the one it is compared with)."""
 
 
 def main_table(summary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -78,15 +86,15 @@ def time_table(timing: pd.DataFrame) -> pd.DataFrame:
     return found.rename(columns=lambda name: name.replace("_", " "))
 
 
-def difference_table(settings: Settings, results: Path, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def difference_table(settings: Settings, results: Path) -> pd.DataFrame:
     """Rank-1 and mAP of one row less those of another, on the same queries.
 
     Args:
-        results: folder of the stages' outputs. pairs: (method, the method it is compared with).
+        results: folder of the stages' outputs.
     """
     known, rows = methods(settings), []
     for benchmark in settings.datasets:
-        for one, other in pairs:
+        for one, other in COMPARED:
             if one in known and other in known:
                 row = {"Benchmark": benchmark, "Row": one, "against": other}
                 for name, value in (("Rank-1", "hits"), ("mAP", "precisions")):

@@ -69,8 +69,12 @@ def embed(
     )
 
 
+def image_size(model: RDE) -> tuple[int, int]:
+    """Height and width of the images that a model takes, in pixels."""
+    patch = model.backbone.vision.embeddings.patch_size
+    return tuple(side * patch for side in model.backbone.grid)
+
+
 def open_store(rows: pd.DataFrame, root: Path, model: RDE) -> ImageStore:
     """The images of a split at the model's size."""
-    patch = model.backbone.vision.embeddings.patch_size
-    height, width = (side * patch for side in model.backbone.grid)
-    return ImageStore(root, images_of(rows).image.tolist(), height, width)
+    return ImageStore(root, images_of(rows).image.tolist(), *image_size(model))
