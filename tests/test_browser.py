@@ -16,7 +16,8 @@ FIGURES = ("density", "sweeps", "rounds", "examples", "ccd", "noise", "calibrati
 PROBE = """
 <script>
 addEventListener("load", async () => {
-  const sources = [...new Set(document.documentElement.innerHTML.match(/data:image\\/png;base64,[A-Za-z0-9+\\/=]+/g) || [])];
+  const pattern = /data:image\\/png;[^"]*base64,[A-Za-z0-9+\\/=]+/g;
+  const sources = [...new Set(document.documentElement.innerHTML.match(pattern) || [])];
   const shown = await Promise.all(sources.map(source => new Promise(done => {
     const image = new Image();
     image.onload = () => done(image.naturalWidth > 0);
@@ -55,8 +56,8 @@ def opened(page: Path, folder: Path) -> tuple[str, list[str]]:
 
 
 def with_probe(page: Path, out: Path) -> Path:
-    text = page.read_text()
-    out.write_text(text.replace("</body>", PROBE + "</body>") if "</body>" in text else text + PROBE)
+    before, end, after = page.read_text().rpartition("</body>")  # earlier ones stand in the page's own scripts
+    out.write_text(before + PROBE + end + after)
     return out
 
 
