@@ -40,6 +40,7 @@ def or_stop(find, *arguments):
 
 
 R = settings.results
+MOVED = runs.transfer_names(settings)
 
 
 report: "report/workflow.rst"
@@ -62,7 +63,7 @@ onerror:
 
 wildcard_constraints:
     dataset="|".join(settings.datasets),
-    method=f"{runs.one_of([*TRAINED, *settings.retrievers])}|{runs.NOISY}",
+    method=f"{runs.one_of([*TRAINED, *settings.retrievers, *MOVED])}|{runs.NOISY}",
     judge="base|lora",
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",

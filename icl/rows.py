@@ -5,8 +5,10 @@ The workflow's rules read this module, as they read `runs`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
+from icl import runs
 from icl.config import has_val
 from icl.settings import Settings
 
@@ -59,10 +61,32 @@ def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
     """(benchmark, method name, row, seed) of every line of the table, in its order."""
     return [
         (dataset, method, row, seed)
-        for dataset in settings.datasets
+        for dataset in settings.tabled
         for method, row in methods(settings).items()
         for seed in settings.seeds
     ]
+
+
+#: Rows of the generalisation tables (Tables 3 and 4).
+TRANSFERRED = ("RDE", "ICL", "ICL+THI")
+
+
+def transfers(settings: Settings) -> list[tuple[str, str, str, Row, int]]:
+    """(source, target, method, row, seed): retrievers trained on one benchmark and tested on each; none with one benchmark."""
+    if len(settings.datasets) < 2:
+        return []
+    found = []
+    for source, target, method, seed in product(settings.datasets, settings.datasets, TRANSFERRED, settings.seeds):
+        row = ROWS[method]
+        if source != target:
+            row = replace(row, retriever=runs.transferred(row.retriever, source))
+        found.append((source, target, method, row, seed))
+    return found
+
+
+def transfer_files(settings: Settings) -> list[str]:
+    """Metrics of the generalisation tables, one file a line."""
+    return [f"{row.folder(d, s)}/{'metrics' if row.way else 'test'}.json" for _, d, _, row, s in transfers(settings)]
 
 
 def metric_files(settings: Settings) -> list[str]:
@@ -78,7 +102,7 @@ def reranked_folders(settings: Settings, *ways: str) -> list[str]:
 def judge_files(settings: Settings) -> list[str]:
     """T_loc accuracy before and after LoRA, one file a seed; none where no row uses the adapter."""
     tuned = any(row.judge == "lora" for row in methods(settings).values())
-    tuned = tuned and any(has_val(spec) for spec in settings.datasets.values())  # held-out questions come from val
+    tuned = tuned and any(has_val(spec) for spec in settings.tabled.values())  # held-out questions come from val
     return [f"lora/seed{seed}/evaluation.json" for seed in settings.seeds] if tuned else []
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from icl.config import has_val, to_mapping
+from icl.config import TRAINED, has_val, to_mapping
 from icl.errors import InputError
 from icl.mllm.registry import SERVED
 from icl.settings import Settings
@@ -76,7 +76,30 @@ def retriever_weights(settings: Settings, dataset: str, method: str, seed: str) 
     """The trained or imported weights that encode refined queries; none where only scores are given."""
     if method in given(settings, "scores"):
         return []
+    if moved := _TRANSFER.fullmatch(method):
+        method, dataset = moved[1], moved[2]
     return [f"{settings.results}/retriever/{dataset}/{method}/seed{seed}/model.safetensors"]
+
+
+_TRANSFER = re.compile(rf"({'|'.join(TRAINED)})-from-(.+)")
+
+
+def transferred(method: str, source: str) -> str:
+    """Wildcard of a retriever that was trained on another benchmark."""
+    return f"{method}-from-{source}"
+
+
+def transfer_names(settings: Settings) -> list[str]:
+    """All of these wildcards."""
+    return [transferred(method, source) for source in settings.datasets for method in TRAINED]
+
+
+def xi_file(settings: Settings, dataset: str, method: str, judge: str, seed: str) -> str:
+    """Where THI's threshold stands: a transferred retriever brings its source's, as its target has no labels to choose on."""
+    moved = _TRANSFER.fullmatch(method)
+    if moved and settings.datasets[dataset].xi is None:
+        method, dataset = moved[1], moved[2]
+    return f"{settings.results}/thi/{dataset}/{method}/{judge}/seed{seed}/xi.json"
 
 
 _NOISY = re.compile(r"rde-noise(\d+)(-noccd)?")
@@ -96,7 +119,7 @@ def noise_files(settings: Settings, name: str) -> list[str]:
     """One file of every retriever of the noise study, such as `metrics/{retriever}/test.json`."""
     return [
         f"{settings.results}/{name.format(retriever=f'{dataset}/{method}/seed{seed}')}"
-        for dataset in settings.datasets
+        for dataset in settings.tabled
         for method in noise_methods(settings)
         for seed in settings.seeds
     ]
@@ -104,6 +127,8 @@ def noise_files(settings: Settings, name: str) -> list[str]:
 
 def splits(settings: Settings, dataset: str, method: str) -> list[str]:
     """Splits to embed: val where there is one; train for the baseline, whose confusions make the SFT set."""
+    if _TRANSFER.fullmatch(method):
+        return ["test"]
     train, val = ["train"] * (method == "rde"), ["val"] * has_val(settings.datasets[dataset])
     return [*train, *val, "test"]
 
@@ -129,7 +154,7 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
 def benchmark_part(settings: Settings, dataset: str) -> dict:
     """What the generator and the reader depend on."""
     part = to_mapping(settings.datasets[dataset])
-    aside = ("sft_pairs", "xi", "text_length", "download", "download_url")
+    aside = ("sft_pairs", "xi", "text_length", "table", "fine_grained", "download", "download_url")
     return {key: value for key, value in part.items() if key not in aside}
 
 

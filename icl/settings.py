@@ -32,6 +32,15 @@ class DatasetSettings:
         "Generator that writes the benchmark (synth), or empty for an existing folder.",
         choices=("", "synth"),
     )
+    domain: str = setting(
+        "city",
+        "Domain of a generated benchmark: city, winter (other season, cameras and annotators) or fine (long captions).",
+        choices=("city", "winter", "fine"),
+    )
+    table: bool = setting(
+        True, "Has rows in results/table.csv and pairs in the SFT set; false: stands in the generalisation tables only."
+    )
+    fine_grained: bool = setting(False, "Long captions: what is trained or tested on it stands in Table 4, not 3.")
     download: bool = setting(False, "Download it where its owners serve it openly (RSTPReid).")
     download_url: str = setting("", "Mirror of one's own to download from instead.")
     seed: int = setting(7, "Seed of the generator.")
@@ -257,3 +266,8 @@ class Settings:
     search: SearchSettings = field(default_factory=SearchSettings, metadata={"help": "Search in one's own images."})
     jobs: JobSettings = field(default_factory=JobSettings, metadata={"help": "Cluster jobs."})
     pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})
+
+    @property
+    def tabled(self) -> dict[str, DatasetSettings]:
+        """The benchmarks of results/table.csv and of the SFT set."""
+        return {name: spec for name, spec in self.datasets.items() if spec.table}

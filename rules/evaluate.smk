@@ -61,7 +61,7 @@ rule thi:
         model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
-        xi=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
+        xi=lambda w: runs.xi_file(settings, w.dataset, w.method, w.judge, w.seed),
         weights=runs.local_weights(settings.mllm.model),
     output:
         record=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",

@@ -1,12 +1,13 @@
 # Figures: one column wide (or two), PDF and PNG. `snakemake --cores all figures`
 FIRST = settings.seeds[0]
+MOVED_FILES = lines.transfer_files(settings)
 
 
 rule figures:
     input:
         expand(
             f"{R}/figures/{{dataset}}/{{name}}.png",
-            dataset=settings.datasets,
+            dataset=settings.tabled,
             name=("density", "sweeps", "rounds", "examples", "ccd", "noise"),
         ),
         expand(f"{R}/figures/calibration.png" if lines.judge_files(settings) else []),
@@ -111,6 +112,39 @@ rule figure_calibration:
 # The paper's tables, measured beside printed, each as CSV, Markdown and LaTeX: `snakemake --cores all tables`
 rule tables:
     input:
+        f"{R}/tables/main.md",
+        expand(f"{R}/tables/{{name}}.md" if MOVED_FILES else [], name=("cross_domain", "fine_coarse")),
+
+
+rule transfer_tables:
+    input:
+        expand(f"{R}/{{name}}", name=MOVED_FILES),
+    output:
+        multiext(f"{R}/tables/cross_domain", ".csv", ".tex"),
+        multiext(f"{R}/tables/fine_coarse", ".csv", ".tex"),
+        report(
+            expand(f"{R}/tables/{{name}}.md", name=("cross_domain", "fine_coarse")),
+            caption="../report/table.rst",
+            category="Tables",
+        ),
+    log:
+        f"{R}/logs/transfer_tables.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=10,
+        gpu=0,
+    params:
+        settings=to_mapping(settings),
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/transfer_tables.py"
+
+
+rule paper_tables:
+    input:
         table=f"{R}/table.csv",
         timing=f"{R}/timing.csv",
         summary=f"{R}/summary.csv",
@@ -139,4 +173,4 @@ rule tables:
         settings=to_mapping(settings),
         version=runs.STAGE_VERSIONS["report"],
     script:
-        "../workflow_scripts/tables.py"
+        "../workflow_scripts/paper_tables.py"

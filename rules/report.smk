@@ -70,7 +70,7 @@ rule noise:
 # `snakemake --cores all estimate`: what the MLLM would be asked, and how long that takes; asks 80 questions itself.
 rule estimate:
     input:
-        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
+        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
         weights=runs.local_weights(settings.mllm.model),
     output:
         f"{R}/estimate.csv",
@@ -86,7 +86,7 @@ rule estimate:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=to_mapping(settings),
-        roots=lambda w: [runs.image_root(settings, name) for name in settings.datasets],
+        roots=lambda w: [runs.image_root(settings, name) for name in settings.tabled],
         version=runs.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/estimate.py"

@@ -89,7 +89,7 @@ rule import_scores:
 rule embed:
     input:
         pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=f"{R}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
+        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
     output:
         directory(f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}"),
     log:
@@ -97,7 +97,7 @@ rule embed:
     benchmark:
         f"{R}/benchmarks_time/embed/{{dataset}}-{{method}}-seed{{seed}}.tsv"
     wildcard_constraints:
-        method=f'{runs.one_of([*TRAINED, *runs.given(settings, "checkpoint")])}|{runs.NOISY}',
+        method=f'{runs.one_of([*TRAINED, *runs.given(settings, "checkpoint"), *MOVED])}|{runs.NOISY}',
     conda:
         "../config/environment.yaml"
     threads: 1

@@ -1,6 +1,6 @@
 # Rank one's own images for a text, with ICL of the first benchmark and seed:
 # `snakemake --cores all search --config 'search={query: "a man in a red jacket", gallery: path/to/folder}'`
-SEARCHED = f"{next(iter(settings.datasets))}/rda"
+SEARCHED = f"{next(iter(settings.tabled))}/rda"
 
 
 rule search:

@@ -29,10 +29,10 @@ rule mine_negatives:
 
 rule sft_records:
     input:
-        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
-        clean=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/clean_pairs.parquet", dataset=settings.datasets),
-        negatives=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/hard_negatives.parquet", dataset=settings.datasets),
-        heldout=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/heldout_negatives.parquet", dataset=settings.datasets),
+        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
+        clean=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/clean_pairs.parquet", dataset=settings.tabled),
+        negatives=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/hard_negatives.parquet", dataset=settings.tabled),
+        heldout=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/heldout_negatives.parquet", dataset=settings.tabled),
     output:
         records=f"{R}/sft/seed{{seed}}/records.jsonl",
         heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
@@ -47,9 +47,9 @@ rule sft_records:
         runtime=30,
         gpu=0,
     params:
-        datasets=list(settings.datasets),
-        n_pairs=[spec.sft_pairs for spec in settings.datasets.values()],
-        roots=[runs.image_root(settings, name) for name in settings.datasets],
+        datasets=list(settings.tabled),
+        n_pairs=[spec.sft_pairs for spec in settings.tabled.values()],
+        roots=[runs.image_root(settings, name) for name in settings.tabled],
         version=runs.STAGE_VERSIONS["records"],
     script:
         "../workflow_scripts/sft_records.py"

@@ -1,13 +1,19 @@
 """The paper's tables beside measured numbers, differences between rows, and the sweeps of THI."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from icl.config import load_settings
 from icl.metrics import retrieval_metrics
+from icl.report.paper import transfer_figure
 from icl.report.paper_tables import ablation_table, best_in_bold, main_table, spread, write_table
 from icl.report.significance import paired_test
 from icl.report.tables import summarise
+from icl.report.transfer_tables import transfer_table
+from icl.rows import transfers
 from icl.scores import MatrixScores
 from icl.sweeps import played
 
@@ -47,6 +53,22 @@ def test_best_values_are_bold_and_latex_is_escaped(tmp_path):
     text = (tmp_path / "main.tex").read_text()
     assert r"\textbf{61.50 $\pm$ 0.71}" in text and r"a\_b" in text and r"95\% of" in text and r"\toprule" in text
     assert (tmp_path / "main.md").read_text().startswith("# T\n")
+
+
+def test_transfers_stand_in_table_3_or_4_by_their_captions(tmp_path):
+    spec = {"root": "x", "xi": 0.5}
+    names = {"CUHK-PEDES": spec, "RSTPReid": spec, "UFine6926": {**spec, "fine_grained": True}}
+    settings = load_settings({"datasets": names, "seeds": [1, 2], "results": str(tmp_path)})
+    for n, (_, target, _, row, seed) in enumerate(transfers(settings)):
+        file = tmp_path / row.folder(target, seed) / ("metrics.json" if row.way else "test.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(dict(rank1=n, rank5=50, rank10=60, map=40, minp=30)))
+    coarse, fine = (transfer_table(settings, tmp_path, kind) for kind in (False, True))
+    assert len(coarse) == (4 + 1) * 3 and len(fine) == 4 * 3
+    line = coarse.set_index(["Source", "Target", "Method"]).loc[("CUHK-PEDES", "RSTPReid", "ICL")]
+    assert line["Paper Rank-1"] == "55.80" and line["Rank-1"] == "8.50 ± 0.71"
+    assert transfer_figure("synthpedes", "synthwinter", "ICL", "rank1") is None
+    assert best_in_bold(coarse, "**{}**")["Rank-1"].str.startswith("**").sum() == 5
 
 
 def test_nothing_measured_is_a_dash():

@@ -92,3 +92,23 @@ def test_names_that_are_taken_are_refused():
         load_settings({"datasets": {"mine": GENERATED}, "retriever": {"selection": "best-test"}})
     with pytest.raises(InputError, match="datasets.mine.download"):
         load_settings({"datasets": {"mine": {"root": "x", "layout": "icfg-pedes", "download": True, "xi": 0.5}}})
+
+
+def test_a_transferred_retriever_is_its_sources_and_brings_its_threshold():
+    s = settings(seeds=[1], methods=["RDE"])
+    found = rows.transfers(s)
+    assert len(found) == 2 * 2 * 3 and len(set(rows.transfer_files(s))) == len(found)
+    moved = {(source, target, m): row for source, target, m, row, _ in found}
+    assert moved["a", "u", "ICL"].retriever == "rda-from-a" and moved["u", "u", "ICL"].retriever == "rda"
+    weights = "results/retriever/a/rda/seed1/model.safetensors"
+    assert runs.retriever_weights(s, "u", "rda-from-a", "1") == [weights]
+    assert runs.splits(s, "a", "rda-from-u") == ["test"]
+    # "u" fixes its threshold in the configuration; "a" has none, so what comes from "u" keeps that of "u"
+    assert runs.xi_file(s, "u", "rda-from-a", "lora", "1") == "results/thi/u/rda-from-a/lora/seed1/xi.json"
+    assert runs.xi_file(s, "a", "rda-from-u", "lora", "1") == "results/thi/u/rda/lora/seed1/xi.json"
+    assert rows.transfers(load_settings({"datasets": {"a": GENERATED}})) == []
+
+
+def test_a_benchmark_of_the_generalisation_tables_has_no_rows_of_its_own():
+    s = load_settings({"datasets": {"a": GENERATED, "b": {**GENERATED, "table": False}}})
+    assert {line[0] for line in rows.rows(s)} == {"a"} and {line[1] for line in rows.transfers(s)} == {"a", "b"}

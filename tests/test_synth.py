@@ -24,6 +24,7 @@ from icl.data.synth.attributes import (
 from icl.data.synth.benchmark import draw_contact_sheet, sample_identities, write_benchmark
 from icl.data.synth.captions import BENCHMARK_STYLE, state, write_caption
 from icl.data.synth.corpus import VL_CAMERAS, make_corpus
+from icl.data.synth.domains import DOMAINS
 from icl.data.synth.reading import read_facts
 from icl.data.synth.render import render
 from icl.settings import DatasetSettings
@@ -70,8 +71,9 @@ def test_contact_sheet_is_drawn(written, tmp_path):
 
 def test_benchmark_and_pretraining_never_share_an_appearance():
     rng = random.Random(0)
-    people = sample_identities(rng, 60, set())
-    assert len(set(people)) == 60 and all(in_benchmark(p) and not in_pretraining(p) for p in people)
+    people = [p for domain in DOMAINS.values() for p in sample_identities(rng, 60, set(), domain)]
+    assert len(set(people)) == 60 * len(DOMAINS) and all(in_benchmark(p) and not in_pretraining(p) for p in people)
+    assert all(sum(domain.holds(p) for domain in DOMAINS.values()) == 1 for p in people)
 
 
 def test_family_members_differ_in_one_or_two_attribute_groups():

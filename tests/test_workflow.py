@@ -93,10 +93,11 @@ def test_verify_reports_what_is_missing_and_what_is_there(tmp_path):
 def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path):
     for name, layout in PAPER.items():
         save_official_layout(layout, tmp_path / "data" / name)
-    done = snakemake(tmp_path, "-n", "all", "--configfile", str(HOUSE / "config" / "paper.yaml"))
+    done = snakemake(tmp_path, "-n", "all", "tables", "--configfile", str(HOUSE / "config" / "paper.yaml"))
     found = jobs(done)
     assert done.returncode == 0, done.stderr
     assert found["train_retriever"] == 8 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
+    assert found["metrics"] == 2 * 4 * 4 and found["transfer_tables"] == 1
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ with job(snakemake):
     from icl.retriever.checkpoints import load_retriever
     from icl.retriever.embeddings import embed, open_store
 
-    model, tokenizer = load_retriever(Path(snakemake.input.model).parent)
+    model, tokenizer = load_retriever(Path(snakemake.input.model[0]).parent)
     pairs = read_pairs(Path(snakemake.input.pairs))
     for split in snakemake.params.splits:
         rows = split_of(pairs, split)

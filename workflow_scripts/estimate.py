@@ -11,7 +11,7 @@ with job(snakemake):
     from icl.report.estimate import estimate, expected_calls, probe
 
     settings = load_settings(snakemake.params.settings)
-    pairs = dict(zip(settings.datasets, (read_pairs(Path(p)) for p in snakemake.input.pairs), strict=True))
+    pairs = dict(zip(settings.tabled, (read_pairs(Path(p)) for p in snakemake.input.pairs), strict=True))
     first = split_of(next(iter(pairs.values())), "train")
     seconds = probe(open_backend(settings.mllm), first, Path(snakemake.params.roots[0]), settings)
     table = estimate(expected_calls(settings, pairs), seconds)

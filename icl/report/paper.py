@@ -38,3 +38,12 @@ def paper_figure(benchmark: str, method: str, metric: str) -> float | None:
         if figure is not None:
             return figure
     return None
+
+
+def transfer_figure(source: str, target: str, method: str, metric: str) -> float | None:
+    """A number of Tables 3 and 4 (percent), None where the paper prints none."""
+    for table in ("table3", "table4"):
+        figure = _figures().get((table, method, "general", source, target, metric))
+        if figure is not None:
+            return figure
+    return None

@@ -66,7 +66,7 @@ def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
 def retriever_table(summary: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Table 5: THI on every retriever of the run."""
     rows, by = [], summary.set_index(["benchmark", "method"])
-    for benchmark in settings.datasets:
+    for benchmark in settings.tabled:
         for method in methods(settings):
             if (benchmark, f"{method}+THI") in by.index:
                 plain, merged = by.loc[(benchmark, method)], by.loc[(benchmark, f"{method}+THI")]
@@ -93,7 +93,7 @@ def difference_table(settings: Settings, results: Path) -> pd.DataFrame:
         results: folder of the stages' outputs.
     """
     known, rows = methods(settings), []
-    for benchmark in settings.datasets:
+    for benchmark in settings.tabled:
         for one, other in COMPARED:
             if one in known and other in known:
                 row = {"Benchmark": benchmark, "Row": one, "against": other}
@@ -125,11 +125,12 @@ def spread(mean: float, deviation: float) -> str:
 def best_in_bold(table: pd.DataFrame, mark: str) -> pd.DataFrame:
     """The highest measured value of each metric and benchmark, marked; `mark` holds `{}`."""
     out = table.astype(object)
-    if "Benchmark" not in table or "against" in table:
+    keys = [name for name in ("Benchmark", "Source", "Target") if name in table]
+    if not keys or "against" in table:
         return out
     for name in set(NAMES.values()) & set(table.columns):
         values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
-        best = values == values.groupby(table["Benchmark"]).transform("max")
+        best = values == values.groupby([table[key] for key in keys]).transform("max")
         out.loc[best, name] = table.loc[best, name].map(mark.format)
     return out
 

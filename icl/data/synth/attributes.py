@@ -89,6 +89,17 @@ class Camera:
     occlusion: float = 0.12
     scale: tuple[float, float] = (0.86, 1.05)
     shift: float = 0.05
+    cast: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Wardrobe:
+    """What people of a season wear: weights in the order of `UPPERS` and `COLOURS` (None: all alike), and chances."""
+
+    uppers: tuple[float, ...] | None = None
+    colours: tuple[float, ...] | None = None
+    scarf: float = 0.2
+    hat: float = 0.25
 
 
 CITY = Camera()
@@ -116,25 +127,29 @@ def _maybe(rng: random.Random, p: float, values) -> str:
     return rng.choice(values) if rng.random() < p else ""
 
 
-def sample_identity(rng: random.Random) -> Identity:
+def _pick(rng: random.Random, values, weights) -> str:
+    return rng.choices(values, weights)[0] if weights else rng.choice(values)
+
+
+def sample_identity(rng: random.Random, wardrobe: Wardrobe = Wardrobe()) -> Identity:
     """Draw one appearance."""
     gender = rng.choice(("male", "female"))
     styles = (8, 1, 0, 2) if gender == "male" else (2, 5, 4, 0)
     lowers = (7, 4, 0, 0) if gender == "male" else (4, 2, 3, 2)
-    hat = _maybe(rng, 0.25, HATS)
+    hat = _maybe(rng, wardrobe.hat, HATS)
     return Identity(
         gender=gender,
         hair_style=rng.choices(HAIR_STYLES, styles)[0],
         hair_colour=rng.choice(HAIR_COLOURS),
-        upper=rng.choice(UPPERS),
-        upper_colour=rng.choice(COLOURS),
+        upper=_pick(rng, UPPERS, wardrobe.uppers),
+        upper_colour=_pick(rng, COLOURS, wardrobe.colours),
         pattern=rng.choices(PATTERNS, (5, 2, 2, 2, 1))[0],
         lower=rng.choices(LOWERS, lowers)[0],
-        lower_colour=rng.choice(COLOURS),
+        lower_colour=_pick(rng, COLOURS, wardrobe.colours),
         shoes=rng.choice(SHOES),
         shoes_colour=rng.choice(SHOE_COLOURS),
         glasses=_maybe(rng, 0.25, ("black",)),
-        scarf=_maybe(rng, 0.2, COLOURS),
+        scarf=_maybe(rng, wardrobe.scarf, COLOURS),
         hat=hat,
         hat_colour=rng.choice(COLOURS) if hat else "",
         backpack=_maybe(rng, 0.3, COLOURS),
@@ -181,14 +196,16 @@ def _changes(rng: random.Random, one: Identity) -> dict:
     return {kind: "" if getattr(one, kind) else rng.choice(COLOURS)}
 
 
-def sample_family(rng: random.Random, accept: Callable[[Identity], bool], size: int = 4) -> list[Identity]:
+def sample_family(
+    rng: random.Random, accept: Callable[[Identity], bool], wardrobe: Wardrobe = Wardrobe(), size: int = 4
+) -> list[Identity]:
     """Look-alikes: each differs from the first in one or two attributes, and all differ from each other.
 
     `accept` says which appearances may be drawn (a split's or a benchmark's share of them).
     """
     family: list[Identity] = []
     while not family:
-        first = sample_identity(rng)
+        first = sample_identity(rng, wardrobe)
         family = [first] if accept(first) else []
     while len(family) < size:
         member = family[0]
@@ -215,7 +232,7 @@ def sample_shot(rng: random.Random, camera: Camera, view: str | None = None) -> 
         shift_x=rng.uniform(-camera.shift, camera.shift),
         shift_y=rng.uniform(-camera.shift, camera.shift) / 2,
         gain=rng.uniform(*camera.gain),
-        tint=tuple(1 + rng.uniform(-camera.tint, camera.tint) for _ in range(3)),
+        tint=tuple(cast * (1 + rng.uniform(-camera.tint, camera.tint)) for cast in camera.cast),
         blur=rng.uniform(0, camera.blur),
         noise=rng.uniform(0, camera.noise),
         occlusion=rng.uniform(0.3, 0.6) if rng.random() < camera.occlusion else 0.0,

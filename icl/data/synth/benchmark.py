@@ -9,60 +9,47 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from icl.data.synth.attributes import (
-    CITY,
-    Camera,
-    Identity,
-    in_benchmark,
-    sample_family,
-    sample_shot,
-    visible,
-)
-from icl.data.synth.captions import BENCHMARK_STYLE, CaptionStyle, state, write_caption
+from icl.data.synth.attributes import Identity, sample_family, sample_shot, visible
+from icl.data.synth.captions import state, write_caption
+from icl.data.synth.domains import DOMAINS, Domain
 from icl.data.synth.render import render
 from icl.settings import DatasetSettings
 
 CAPTIONS_PER_IMAGE = 2
 
 
-def sample_identities(rng: random.Random, count: int, taken: set[Identity]) -> list[Identity]:
-    """`count` benchmark identities in families of four, none of them in `taken` (which grows)."""
+def sample_identities(rng: random.Random, count: int, taken: set[Identity], domain: Domain) -> list[Identity]:
+    """`count` identities of a domain in families of four, none of them in `taken` (which grows)."""
     people: list[Identity] = []
     while len(people) < count:
-        family = sample_family(rng, lambda person: in_benchmark(person) and person not in taken)
+        family = sample_family(rng, lambda person: domain.holds(person) and person not in taken, domain.wardrobe)
         family = family[: count - len(people)]
         taken.update(family)
         people += family
     return people
 
 
-def write_benchmark(
-    spec: DatasetSettings,
-    folder: Path,
-    truth: Path,
-    camera: Camera = CITY,
-    style: CaptionStyle = BENCHMARK_STYLE,
-) -> None:
+def write_benchmark(spec: DatasetSettings, folder: Path, truth: Path) -> None:
     """Render a benchmark.
 
     Args:
-        spec: identities per split, images per identity, seed.
+        spec: domain, identities per split, images per identity, seed.
         folder: receives `imgs/<split>/*.jpg` and `reid_raw.json` (captions and pixels: all that later stages see).
         truth: parquet of attributes, one row an image with its captions' statements; for analysis only.
     """
-    rng = random.Random(spec.seed)
+    rng, domain = random.Random(spec.seed), DOMAINS[spec.domain]
     taken: set[Identity] = set()
     rows, facts = [], []
     pid = 0
     for split in ("train", "val", "test"):
         (folder / "imgs" / split).mkdir(parents=True, exist_ok=True)
-        for person in sample_identities(rng, getattr(spec, f"{split}_identities"), taken):
+        for person in sample_identities(rng, getattr(spec, f"{split}_identities"), taken, domain):
             pid += 1
             for shot_number in range(spec.images_per_identity):
-                shot = sample_shot(rng, camera)
+                shot = sample_shot(rng, domain.camera)
                 seen = visible(person, shot)
-                said = [state(seen, style, rng) for _ in range(CAPTIONS_PER_IMAGE)]
-                captions = [write_caption(statement, rng, style.richness) for statement in said]
+                said = [state(seen, domain.style, rng) for _ in range(CAPTIONS_PER_IMAGE)]
+                captions = [write_caption(statement, rng, domain.style.richness) for statement in said]
                 name = f"{split}/{pid:05d}_{shot_number}.jpg"
                 Image.fromarray(render(person, shot)).save(folder / "imgs" / name, quality=93, subsampling=0)
                 tokens = [caption.lower().replace(".", " ").replace(",", " ").split() for caption in captions]

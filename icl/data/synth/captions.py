@@ -69,6 +69,15 @@ BENCHMARK_STYLE = CaptionStyle(
     },
     detail=0.9,
 )
+TERSE_STYLE = CaptionStyle(
+    {"gender": 0.9, "upper": 0.95, "lower": 0.85, "default": 0.45, "action": 0.15, "background": 0.2, "others": 0.1},
+    detail=0.85,
+    wrong=0.04,
+    richness=0.6,
+)
+FINE_STYLE = CaptionStyle(
+    {"default": 0.97, "action": 0.8, "background": 0.7, "others": 0.6}, detail=0.97, wrong=0.02, richness=0.5
+)
 WEB_STYLE = CaptionStyle(
     {
         "gender": 0.9,

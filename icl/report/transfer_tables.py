@@ -1,0 +1,40 @@
+"""Tables 3 and 4: what a retriever that was trained on one benchmark finds on another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from icl.report.paper import METRICS, transfer_figure
+from icl.report.paper_tables import NAMES, NOTHING, spread
+from icl.rows import transfers
+from icl.settings import Settings
+
+
+def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFrame:
+    """Mean and deviation over seeds of every (source, target, method), with the paper's Rank-1.
+
+    Args:
+        results: folder of the stages' outputs.
+        fine: pairs of which exactly one has long captions (Table 4), or pairs of one kind (Table 3).
+    """
+    kind = {name: spec.fine_grained for name, spec in settings.datasets.items()}
+    lines = []
+    for source, target, method, row, seed in transfers(settings):
+        if (kind[source] != kind[target]) == fine:
+            file = results / row.folder(target, seed) / ("metrics.json" if row.way else "test.json")
+            found = json.loads(file.read_text())
+            lines.append({"Source": source, "Target": target, "Method": method, **{m: found[m] for m in METRICS}})
+    if not lines:
+        return pd.DataFrame(columns=["Source", "Target", "Method", *NAMES.values(), "Paper Rank-1"])
+    groups = pd.DataFrame(lines).groupby(["Source", "Target", "Method"], sort=False)
+    mean, deviation = groups.mean(), groups.std()
+    rows = []
+    for key in mean.index:
+        row = dict(zip(mean.index.names, key, strict=True))
+        row |= {NAMES[m]: spread(mean.loc[key, m], deviation.loc[key, m]) for m in METRICS}
+        paper = transfer_figure(*key, "rank1")
+        rows.append({**row, "Paper Rank-1": NOTHING if paper is None else f"{paper:.2f}"})
+    return pd.DataFrame(rows)
