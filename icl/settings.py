@@ -170,6 +170,8 @@ class SFTSettings:
     lr: float = setting(2e-3, "Learning rate (paper: 5e-5 for the 7B model).", low=0)
     epochs: int = setting(2, "Epochs over the records (paper: 2).", low=1)
     batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).", low=1)
+    piece: int = setting(0, "Records that the MLLM takes at once (paper: 4 of 64); 0: the whole batch.", low=0)
+    gradient_checkpointing: bool = setting(False, "Compute activations again in the backward pass, to spare memory.")
     warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.", low=0, high=1)
 
 

@@ -27,6 +27,33 @@ def save_tiny_qwen2vl(folder: Path, corpus: Corpus) -> Path:
     return folder
 
 
+def save_tiny_relative(folder: Path, corpus: Corpus, family: str) -> Path:
+    """A random model of another Qwen-VL family, with the same tokenizer and image processor."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    torch.manual_seed(0)
+    tokenizer = synthvl.build_tokenizer(corpus, 1, samples=200)
+    known = synthvl.build_model(tokenizer).config.to_dict()
+    text = {k: v for k, v in known["text_config"].items() if k not in ("model_type", "layer_types", "dtype")}
+    text["head_dim"] = text["hidden_size"] // text["num_attention_heads"]
+    width = text["hidden_size"]
+    vision = dict(depth=4, num_heads=4, patch_size=synthvl.PATCH, out_hidden_size=width, temporal_patch_size=2)
+    vision |= dict(hidden_size=64, intermediate_size=128, spatial_merge_size=2)
+    vision |= {
+        "qwen2_5_vl": dict(window_size=32, fullatt_block_indexes=[1, 3]),
+        "qwen3_vl": dict(num_position_embeddings=64, deepstack_visual_indexes=[0, 2]),
+    }[family]
+    ids = {k: v for k, v in known.items() if k.endswith("token_id")}
+    config = AutoConfig.for_model(family, text_config=text, vision_config=vision, tie_word_embeddings=True, **ids)
+    model = AutoModelForImageTextToText.from_config(config, attn_implementation="eager")
+    torch.nn.init.normal_(model.lm_head.weight, std=0.3)  # answers of more than one word
+    model.generation_config.eos_token_id = known["text_config"]["eos_token_id"]
+    model.generation_config.pad_token_id = known["text_config"]["pad_token_id"]
+    model.save_pretrained(folder)
+    synthvl.build_processor(tokenizer).save_pretrained(folder)
+    return folder
+
+
 def save_tiny_clip(folder: Path, corpus: Corpus) -> Path:
     """SynthCLIP's architecture with random weights."""
     torch.manual_seed(0)

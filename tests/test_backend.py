@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import save_tiny_qwen2vl, tiny_corpus
+from helpers import save_tiny_qwen2vl, save_tiny_relative, tiny_corpus
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from icl.errors import InputError
 from icl.mllm import prompts
@@ -49,20 +50,31 @@ def stock_inputs(backend, request):
     return processor(text=[text], images=images, return_tensors="pt")
 
 
-def test_answers_equal_stock_generation_one_by_one(backend, place):
+@pytest.fixture(params=["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
+def relative(request, place, backend):
+    """The back-end on each family, and the stock model on the same weights."""
+    folder = place / request.param if request.param != "qwen2_vl" else place / "model"
+    if not folder.exists():
+        save_tiny_relative(folder, tiny_corpus(), request.param)
+    stock = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
+    return TransformersBackend(MLLMSettings(model=str(folder), batch_size=3)), stock
+
+
+def test_answers_equal_stock_generation_one_by_one(relative, place):
+    backend, stock = relative
     requests = requests_on(place)
     for request, answer in zip(requests, backend.answer(requests), strict=True):
         inputs = stock_inputs(backend, request)
         assert answer.prompt_tokens == inputs["input_ids"].shape[1]
         if request.choices:
             with torch.no_grad():
-                logits = backend.qwen.model(**inputs).logits[0, -1]
+                logits = stock(**inputs).logits[0, -1]
             tokens = [backend.qwen.tokenizer(c)["input_ids"][0] for c in YES_NO]
             share = logits[tokens].softmax(-1)
             assert answer.probabilities["Yes"] == pytest.approx(float(share[0]), abs=1e-5)
             assert answer.text == YES_NO[int(share.argmax())]
         else:
-            out = backend.qwen.model.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
+            out = stock.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
             new = out[0, inputs["input_ids"].shape[1] :]
             assert answer.text == backend.qwen.tokenizer.decode(new, skip_special_tokens=True).strip()
 

@@ -1,5 +1,7 @@
 """LoRA: only the decoder's adapter learns, a resumed run equals an uninterrupted one, and the adapter is really used."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -7,9 +9,10 @@ import torch
 from helpers import save_tiny_qwen2vl, tiny_corpus
 from peft.utils import get_peft_model_state_dict
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from icl.errors import InputError
-from icl.mllm import prompts
+from icl.mllm import prompts, qwen_vl
 from icl.mllm.lora import LoraTrainer, epoch_batches, finetune
 from icl.mllm.merge import merge_adapter
 from icl.mllm.protocol import YES_NO, Request
@@ -57,6 +60,29 @@ def test_a_resumed_fine_tuning_equals_an_uninterrupted_one(place, records, tmp_p
     assert not (tmp_path / "cut" / "state.pt").exists()
 
 
+def test_pieces_and_checkpointing_change_memory_and_not_the_gradients(place, records, tmp_path):
+    grads = []
+    for n, sft in enumerate((SFT, replace(SFT, piece=3), replace(SFT, gradient_checkpointing=True))):
+        run = trainer(place, records, tmp_path / str(n), sft)
+        loss, right = run._backward(list(range(8)))
+        grads.append([loss, right, *(p.grad.clone() for p in run.parameters if p.grad is not None)])
+    assert len(grads[0]) > 10
+    for other in grads[1:]:
+        assert other[0] == pytest.approx(grads[0][0], abs=1e-5) and other[1] == grads[0][1]
+        for a, b in zip(grads[0][2:], other[2:], strict=True):
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_kept_visual_tokens_are_bounded(place, monkeypatch):
+    monkeypatch.setattr(qwen_vl, "KEPT_BYTES", 30_000)  # one image has 18 x 192 numbers of 4 bytes
+    qwen = qwen_vl.load_qwen_vl(str(place / "model"))
+    images = [place / f"{k}.png" for k in range(4)]
+    first, again = qwen.see(images, 50176), qwen.see(images[::-1], 50176)
+    assert len(qwen._kept) == 2
+    for path in images:
+        torch.testing.assert_close(first[path], again[path])
+
+
 def test_the_adapter_serves_its_tasks_only(place, records, tmp_path):
     mllm = MLLMSettings(model=str(place / "model"))
     finetune(replace(SFT, lr=0.05), mllm, records, place, 1, tmp_path / "adapter")
@@ -85,6 +111,31 @@ def test_an_adapter_that_changes_nothing_is_refused(place, records, tmp_path):
     finetune(replace(SFT, lr=0.0, epochs=1), mllm, records, place, 1, tmp_path / "adapter")
     with pytest.raises(InputError, match="changes no weight"):
         merge_adapter(mllm.model, tmp_path / "adapter", tmp_path / "merged")
+
+
+def test_an_adapter_with_older_names_serves_and_one_that_does_not_fit_is_refused(place, records, tmp_path):
+    mllm = MLLMSettings(model=str(place / "model"))
+    finetune(replace(SFT, lr=0.05), mllm, records, place, 1, tmp_path / "new")
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    weights = load_file(tmp_path / "new" / "adapter_model.safetensors")
+    older = {name.replace(".model.language_model.layers", ".model.layers"): t for name, t in weights.items()}
+    assert older.keys().isdisjoint(weights)
+    config = json.loads((tmp_path / "old" / "adapter_config.json").read_text())
+    config["target_modules"] = r"^(?!.*visual).*(?:q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj).*"
+    (tmp_path / "old" / "adapter_config.json").write_text(json.dumps(config))
+    save_file(older, tmp_path / "old" / "adapter_model.safetensors")
+    ask = [Request("localise", prompts.localise_text("A man in red."), place / "0.png", 4, YES_NO)]
+    new, old = (TransformersBackend(mllm, str(tmp_path / name)).answer(ask)[0] for name in ("new", "old"))
+    assert new.probabilities == old.probabilities
+    for change, message in (
+        (lambda w: {name.replace("layers.0", "layers.70"): t for name, t in w.items()}, "unknown names"),
+        (lambda w: dict(list(w.items())[1:]), "missing weights"),
+        (lambda w: {name: t[..., :3].contiguous() for name, t in w.items()}, "other shapes"),
+        (lambda w: {name: t * 0 if "lora_B" in name else t for name, t in w.items()}, "changes no weight"),
+    ):
+        save_file(change(weights), tmp_path / "old" / "adapter_model.safetensors")
+        with pytest.raises(InputError, match=message):
+            TransformersBackend(mllm, str(tmp_path / "old"))
 
 
 def test_batches_hold_every_record_once(records):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from icl.data.synth.corpus import VL_CAMERAS, make_corpus
-from icl.mllm.qwen2vl import mrope_positions
+from icl.mllm.qwen_vl import mrope_positions
 from icl.pretrain import instructions as ask
 from icl.pretrain import synthvl
 from icl.pretrain.packing import block_states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from pathlib import Path
@@ -16,25 +17,13 @@ from torch.nn import functional as F
 from icl.errors import InputError
 from icl.mllm import prompts
 from icl.mllm.protocol import Request
-from icl.mllm.qwen2vl import Qwen2VL, load_qwen2vl
-from icl.mllm.sequences import Sequence, build_sequence, collate
+from icl.mllm.qwen_vl import load_qwen_vl
+from icl.mllm.sequences import build_sequence, collate
 from icl.progress import progress
 from icl.settings import MLLMSettings, SFTSettings
 
 TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 """All linear layers of the decoder."""
-
-
-def build_sequences(qwen: Qwen2VL, records: list[dict], root: Path, max_pixels: int) -> list[Sequence]:
-    """T_loc prompts of records; the visual tokens of an image are computed once."""
-    images = sorted({root / record["image"] for record in records})
-    visual = dict(zip(images, qwen.visual_tokens(images, max_pixels), strict=True))
-    out = []
-    for record in records:
-        image = root / record["image"]
-        request = Request("localise", prompts.localise_text(record["caption"]), image, 1)
-        out.append(build_sequence(qwen, request, visual[image]))
-    return out
 
 
 def epoch_batches(lengths: list[int], size: int, rng: random.Random) -> list[list[int]]:
@@ -58,11 +47,16 @@ class LoraTrainer:
             raise InputError("SFT set", "no records", "at least one clean pair", "Look at the CCD labels.")
         torch.manual_seed(seed)
         self.sft, self.seed, self.out, self.records = sft, seed, out, records
-        self.qwen = load_qwen2vl(mllm.model)
-        self.sequences = build_sequences(self.qwen, records, root, mllm.max_pixels)
+        self.qwen = load_qwen_vl(mllm.model)
+        self.requests = [
+            Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 1) for r in records
+        ]
+        self.max_pixels, self.device = mllm.max_pixels, self.qwen.device
         config = LoraConfig(r=sft.lora_r, lora_alpha=sft.lora_alpha, target_modules=TARGETS, task_type="CAUSAL_LM")
         self.qwen.model = get_peft_model(self.qwen.model, config)
         self.qwen.model.train()
+        if sft.gradient_checkpointing:
+            self.qwen.base.model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
         self.parameters = [p for p in self.qwen.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=sft.lr, weight_decay=0.0)
         verdicts = {a: self.qwen.tokenizer(a, add_special_tokens=False)["input_ids"][0] for a in ("Yes", "No")}
@@ -81,22 +75,18 @@ class LoraTrainer:
     def _epoch(self, epoch: int) -> None:
         start, total, right = time.time(), 0.0, 0
         rng = random.Random(f"{self.seed}-{epoch}")
-        batches = epoch_batches([len(s) for s in self.sequences], self.sft.batch_size, rng)
+        batches = epoch_batches([len(r.text) for r in self.requests], self.sft.batch_size, rng)
         for batch in progress(batches, len(batches), f"LoRA epoch {epoch}/{self.sft.epochs}"):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.sft.lr * self._rate(len(batches) * self.sft.epochs)
-            logits = self._logits(batch)
-            targets = self.targets[batch].to(logits.device)
-            loss = F.cross_entropy(logits, targets)  # only the answer's token carries loss
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"LoRA epoch {epoch}: loss {loss.item()}; records {batch[:8]}...")
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss, hits = self._backward(batch)
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"LoRA epoch {epoch}: loss {loss}; records {batch[:8]}...")
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
             self.optimizer.step()
             self.step += 1
-            total += loss.item() * len(batch)
-            right += int((logits.argmax(-1) == targets).sum())
+            total, right = total + loss * len(batch), right + hits
         count = len(self.records)
         self.epoch = epoch
         self.history.append(
@@ -109,13 +99,22 @@ class LoraTrainer:
         warmup = max(1, round(self.sft.warmup_ratio * steps))
         return min((self.step + 1) / warmup, max(0.0, (steps - self.step) / max(1, steps - warmup)))
 
+    def _backward(self, batch: list[int]) -> tuple[float, int]:
+        """Add a batch's gradients, piece by piece; its mean loss over the answers' tokens, and how many are right."""
+        size, loss, right = self.sft.piece or len(batch), 0.0, 0
+        for start in range(0, len(batch), size):
+            part = batch[start : start + size]
+            logits, targets = self._logits(part), self.targets[part].to(self.device)
+            mean = F.cross_entropy(logits, targets, reduction="sum") / len(batch)
+            mean.backward()
+            loss, right = loss + mean.item(), right + int((logits.argmax(-1) == targets).sum())
+        return loss, right
+
     def _logits(self, batch: list[int]) -> Tensor:
         """(B, vocabulary) at the place of the answer; the head is run there alone."""
-        inputs = collate(self.qwen, [self.sequences[k] for k in batch])
-        hidden = self.qwen.base.model.language_model(
-            inputs_embeds=inputs.embeds, attention_mask=inputs.mask, position_ids=inputs.positions, use_cache=False
-        ).last_hidden_state
-        return self.qwen.base.lm_head(hidden[:, -1]).float()
+        requests = [self.requests[k] for k in batch]
+        seen = self.qwen.see((r.image for r in requests), self.max_pixels)
+        return self.qwen.logits(collate(self.qwen, [build_sequence(self.qwen, r, seen[r.image]) for r in requests]))
 
     def _save_state(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from icl.errors import InputError
+from icl.mllm.adapters import attach_adapter
 
 
 def merge_adapter(model: str, adapter: Path, out: Path) -> None:
@@ -18,19 +16,9 @@ def merge_adapter(model: str, adapter: Path, out: Path) -> None:
     Raises:
         InputError: the adapter does not fit, or changes nothing.
     """
-    from peft import PeftModel
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     whole = AutoModelForImageTextToText.from_pretrained(model, dtype="auto")
-    before = {name: tensor.clone() for name, tensor in whole.state_dict().items() if "language_model" in name}
-    try:
-        merged = PeftModel.from_pretrained(whole, str(adapter)).merge_and_unload(safe_merge=True)
-    except (RuntimeError, ValueError, KeyError) as error:
-        expected = f"an adapter of {model}"
-        raise InputError(str(adapter), f"an adapter that does not fit ({error})", expected, "Train it anew.") from error
-    after = merged.state_dict()
-    if all(torch.equal(tensor, after[name]) for name, tensor in before.items()):
-        expected = "one that changes some weight"
-        raise InputError(str(adapter), "an adapter that changes no weight", expected, "Compare its names and versions.")
+    merged = attach_adapter(whole, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     AutoProcessor.from_pretrained(model).save_pretrained(out)

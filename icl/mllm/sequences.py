@@ -1,15 +1,15 @@
-"""From a request to what Qwen2-VL's decoder eats: token ids with room for visual tokens, and M-RoPE positions."""
+"""From a request to what a Qwen-VL decoder eats: token ids with room for visual tokens, and M-RoPE positions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Request
-from icl.mllm.qwen2vl import Qwen2VL, mrope_positions
+from icl.mllm.qwen_vl import QwenVL, mrope_positions
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Sequence:
 
     Attributes:
         ids: (L,) token ids, the image's places filled with the image token. positions: (3, L).
-        image_at: first image place. visual: (n, hidden) visual tokens, or None.
+        image_at: first image place. visual: (n, hidden x (1 + deep)) visual tokens, or None.
     """
 
     ids: Tensor
@@ -30,7 +30,7 @@ class Sequence:
         return len(self.ids)
 
 
-def build_sequence(qwen: Qwen2VL, request: Request, visual: Tensor | None) -> Sequence:
+def build_sequence(qwen: QwenVL, request: Request, visual: Tensor | None) -> Sequence:
     """The chat prompt of a request up to the assistant's turn."""
     content = [{"type": "text", "text": request.text}]
     if request.image is not None:
@@ -50,14 +50,19 @@ def build_sequence(qwen: Qwen2VL, request: Request, visual: Tensor | None) -> Se
 
 @dataclass
 class Batch:
-    """Left-padded prompts: embeds (B, L, C), mask (B, L), positions (3, B, L)."""
+    """Left-padded prompts: embeds (B, L, C), mask (B, L), positions (3, B, L).
+
+    Qwen3-VL: `deep` holds what its first layers add at the image's places `visual_at` (B, L), each (all places, C).
+    """
 
     embeds: Tensor
     mask: Tensor
     positions: Tensor
+    visual_at: Tensor | None = None
+    deep: list[Tensor] = field(default_factory=list)
 
 
-def collate(qwen: Qwen2VL, sequences: list[Sequence]) -> Batch:
+def collate(qwen: QwenVL, sequences: list[Sequence]) -> Batch:
     """Pad on the left and put the visual tokens in their places."""
     length, count = max(map(len, sequences)), len(sequences)
     pad = qwen.tokenizer.pad_token_id or 0
@@ -70,8 +75,13 @@ def collate(qwen: Qwen2VL, sequences: list[Sequence]) -> Batch:
         positions[:, row, length - len(sequence) :] = sequence.positions
     embeds = qwen.base.model.language_model.embed_tokens(ids.to(qwen.device))
     places = [(r, length - len(s) + s.image_at, s.visual) for r, s in enumerate(sequences) if s.visual is not None]
+    batch = Batch(embeds, mask.to(qwen.device), positions.to(qwen.device))
     if places:
-        embeds = embeds.clone()
+        width = embeds.shape[-1]
+        batch.embeds, batch.visual_at = embeds.clone(), torch.zeros_like(batch.mask, dtype=torch.bool)
         for row, at, visual in places:
-            embeds[row, at : at + len(visual)] = visual.to(embeds.dtype)
-    return Batch(embeds, mask.to(qwen.device), positions.to(qwen.device))
+            batch.embeds[row, at : at + len(visual)] = visual[:, :width].to(embeds.dtype)
+            batch.visual_at[row, at : at + len(visual)] = True
+        deep = torch.cat([visual[:, width:] for *_, visual in places]).to(embeds.dtype)
+        batch.deep = list(deep.split(width, dim=-1)) if deep.shape[-1] else []
+    return batch

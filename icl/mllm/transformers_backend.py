@@ -1,4 +1,4 @@
-"""Local back-end: Qwen2-VL through transformers, batched by length.
+"""Local back-end: Qwen2-VL, Qwen2.5-VL or Qwen3-VL through transformers, batched by length.
 
 Visual tokens are computed once an image. Yes/No is one forward pass: the probabilities of the two answers' first tokens.
 Finished rows leave the batch. Where words are drawn, each row draws by itself, so that no answer depends on its batch.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from icl.mllm.protocol import Answer, Request
-from icl.mllm.qwen2vl import Qwen2VL, load_qwen2vl
+from icl.mllm.qwen_vl import QwenVL, load_qwen_vl
 from icl.mllm.sequences import Batch, Sequence, build_sequence, collate
 from icl.mllm.store import file_digest
 from icl.progress import progress
@@ -60,9 +60,8 @@ class TransformersBackend:
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
         self.settings, self.adapter = settings, adapter
-        self.qwen: Qwen2VL = load_qwen2vl(settings.model, adapter)
+        self.qwen: QwenVL = load_qwen_vl(settings.model, adapter)
         self._digests = {"model": folder_digest(settings.model), "adapter": folder_digest(adapter) if adapter else ""}
-        self._visual: dict[Path, Tensor] = {}
         self._verdicts: dict[tuple[str, ...], list[int]] = {}
 
     def identity(self, task: str) -> dict[str, str]:
@@ -76,13 +75,13 @@ class TransformersBackend:
 
     def forget_images(self) -> None:
         """Drop the kept visual tokens (for timing)."""
-        self._visual.clear()
+        self.qwen.forget_images()
 
     @torch.inference_mode()
     def answer(self, requests: Many[Request]) -> list[Answer]:
         """Answers in the order of the requests."""
-        self._see({r.image for r in requests if r.image is not None})
-        sequences = [build_sequence(self.qwen, r, self._visual.get(r.image) if r.image else None) for r in requests]
+        seen = self.qwen.see((r.image for r in requests if r.image is not None), self.settings.max_pixels)
+        sequences = [build_sequence(self.qwen, r, seen.get(r.image)) for r in requests]
         answers: list[Answer | None] = [None] * len(requests)
         groups: dict[tuple, list[int]] = {}
         for k, request in enumerate(requests):
@@ -105,29 +104,13 @@ class TransformersBackend:
         size = self.settings.batch_size
         return [rows[k : k + size] for k in range(0, len(rows), size)]
 
-    def _see(self, images: set[Path]) -> None:
-        new = sorted(images - self._visual.keys())
-        if new:
-            tokens = self.qwen.visual_tokens(new, self.settings.max_pixels)
-            self._visual.update(zip(new, tokens, strict=True))
-
-    def _decode_step(self, batch: Batch, cache=None):
-        out = self.qwen.base.model.language_model(
-            inputs_embeds=batch.embeds,
-            attention_mask=batch.mask,
-            position_ids=batch.positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        )
-        return self.qwen.base.lm_head(out.last_hidden_state[:, -1]).float()  # (B, vocabulary)
-
     def _judge(self, sequences: list[Sequence], choices: tuple[str, ...]) -> list[Answer]:
         start = time.perf_counter()
         if choices not in self._verdicts:
             self._verdicts[choices] = [
                 self.qwen.tokenizer(c, add_special_tokens=False)["input_ids"][0] for c in choices
             ]
-        logits = self._decode_step(collate(self.qwen, sequences))
+        logits = self.qwen.logits(collate(self.qwen, sequences))
         shares = logits[:, self._verdicts[choices]].softmax(-1).tolist()
         seconds = (time.perf_counter() - start) / len(sequences)
         out = []
@@ -148,7 +131,7 @@ class TransformersBackend:
         alive = torch.ones_like(rows, dtype=torch.bool)
         position = batch.positions[:, :, -1:]  # the last token is text: all three axes agree
         for _ in range(limit):
-            token = draws.choose(self._decode_step(batch, cache), rows)
+            token = draws.choose(self.qwen.logits(batch, cache), rows)
             alive &= ~torch.isin(token, stops)
             for row, value in zip(rows[alive].tolist(), token[alive].tolist(), strict=True):
                 written[row].append(value)

@@ -23,7 +23,7 @@ from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoP
 
 from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
 from icl.mllm import prompts
-from icl.mllm.qwen2vl import mrope_positions, speed_up_on_cpu
+from icl.mllm.qwen_vl import mrope_positions, speed_up_on_cpu
 from icl.pretrain import instructions as ask
 from icl.pretrain.packing import Grounding, language_loss
 from icl.pretrain.schedule import optimise

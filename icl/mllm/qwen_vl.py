@@ -1,4 +1,4 @@
-"""Load a Qwen2-VL model and make it quick on a CPU, without changing a number it computes.
+"""Load a model of the Qwen2-VL, Qwen2.5-VL or Qwen3-VL family and make it quick on a CPU; no number it computes changes.
 
 Two things of the stock implementation are slow on CPUs: the patch embedding is a Conv3d whose kernel equals its stride
 (the same as a linear layer, several times slower), and vision attention loops over the images of a batch.
@@ -7,6 +7,7 @@ Two things of the stock implementation are slow on CPUs: the patch embedding is 
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from torch import Tensor, nn
 
 from icl.errors import InputError
 
+KEPT_BYTES = 2**31
+"""Visual tokens that a model keeps: those of 4,600 images of 50,176 pixels at Qwen2-VL-7B's width."""
+
 
 def _linear_patch_forward(self, hidden_states: Tensor) -> Tensor:
-    weight = self.proj.weight
-    return nn.functional.linear(hidden_states.to(weight.dtype).view(-1, weight[0].numel()), weight.flatten(1))
+    weight, bias = self.proj.weight, self.proj.bias
+    return nn.functional.linear(hidden_states.to(weight.dtype).view(-1, weight[0].numel()), weight.flatten(1), bias)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -50,7 +54,7 @@ def mrope_positions(before: int, grid: tuple[int, int] | None, after: int) -> Te
 
 
 def speed_up_on_cpu(model: nn.Module) -> nn.Module:
-    """Replace the slow forward methods of a Qwen2-VL vision tower in place; weights and outputs stay the same."""
+    """Replace the slow forward methods of a vision tower in place; weights and outputs stay the same."""
     tower = model.model.visual
     tower.patch_embed.forward = types.MethodType(_linear_patch_forward, tower.patch_embed)
     for block in tower.blocks:
@@ -60,13 +64,14 @@ def speed_up_on_cpu(model: nn.Module) -> nn.Module:
 
 
 @dataclass
-class Qwen2VL:
-    """A loaded model: `model` is a Qwen2VLForConditionalGeneration, or a PeftModel around one."""
+class QwenVL:
+    """A loaded model: `model` is a Qwen…ForConditionalGeneration, or a PeftModel around one."""
 
     model: nn.Module
     processor: object
     device: torch.device
     _grids: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+    _kept: dict[Path, Tensor] = field(default_factory=dict)
 
     @property
     def tokenizer(self):
@@ -81,9 +86,27 @@ class Qwen2VL:
         """(t, h, w) of an image in patches, before the 2 x 2 merge; known once its tokens were asked for."""
         return self._grids[Path(path)]
 
+    def see(self, images: Iterable[Path], max_pixels: int) -> dict[Path, Tensor]:
+        """Visual tokens by image; those of the first images stay at hand, up to KEPT_BYTES."""
+        wanted = sorted(set(images))
+        new = [path for path in wanted if path not in self._kept]
+        found = dict(zip(new, self.visual_tokens(new, max_pixels), strict=True))
+        room = KEPT_BYTES - sum(t.nbytes for t in self._kept.values())
+        for path, tokens in found.items():
+            if room >= tokens.nbytes:
+                self._kept[path], room = tokens.clone(), room - tokens.nbytes  # a split's part holds its whole batch
+        return {path: found.get(path, self._kept.get(path)) for path in wanted}
+
+    def forget_images(self) -> None:
+        """Drop the kept visual tokens (for timing)."""
+        self._kept.clear()
+
     @torch.no_grad()
     def visual_tokens(self, images: list[Path], max_pixels: int, batch_size: int = 128) -> list[Tensor]:
-        """Visual tokens of images, in the language model's space: a list of (n_i, hidden) tensors."""
+        """Visual tokens of images, in the language model's space: a list of (n_i, hidden x (1 + deep)) tensors.
+
+        Qwen3-VL adds `deep` further features of a token to the decoder's first layers; they lie beside it.
+        """
         out: list[Tensor] = []
         from icl.data.images import load_image
 
@@ -97,33 +120,52 @@ class Qwen2VL:
             grids = batch["image_grid_thw"]
             for path, grid in zip(paths, grids.tolist(), strict=True):
                 self._grids[path] = tuple(grid)
-            dtype = self.base.model.visual.get_dtype()
-            features = self.base.model.visual(
-                batch["pixel_values"].to(self.device, dtype), grid_thw=grids.to(self.device)
-            ).pooler_output
+            dtype = self.base.model.visual.patch_embed.proj.weight.dtype
+            found = self.base.model.visual(batch["pixel_values"].to(self.device, dtype), grid_thw=grids.to(self.device))
+            features = torch.cat([found.pooler_output, *getattr(found, "deepstack_features", ())], dim=-1)
             out += features.split((grids.prod(-1) // processor.merge_size**2).tolist())
         return out
 
+    def logits(self, batch, cache=None) -> Tensor:
+        """(B, vocabulary) float32 logits of the word after each sequence of a `sequences.Batch`."""
+        deep = {"visual_pos_masks": batch.visual_at, "deepstack_visual_embeds": batch.deep} if batch.deep else {}
+        hidden = self.base.model.language_model(
+            inputs_embeds=batch.embeds,
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **deep,
+        ).last_hidden_state
+        return self.base.lm_head(hidden[:, -1]).float()
+
+
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+"""`model_type` of the models whose prompts and positions are laid out as `sequences` does."""
+
 
 def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
-    from transformers import Qwen2VLForConditionalGeneration
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
     try:
-        return Qwen2VLForConditionalGeneration.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+        family = AutoConfig.from_pretrained(folder).model_type
+        if family not in FAMILIES:
+            raise ValueError(f"model_type {family}, not one of {', '.join(FAMILIES)}")
+        return AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
     except Exception as error:  # transformers, safetensors and the OS each raise their own types
         raise InputError(
             str(folder),
-            f"no loadable Qwen2-VL weights ({type(error).__name__}: {str(error).splitlines()[0]})",
+            f"no loadable Qwen-VL weights ({type(error).__name__}: {str(error).splitlines()[0]})",
             "a transformers folder or hub id with config.json and complete *.safetensors",
             "Restore the file (git checkout, or download again), or set mllm.model to another model.",
         ) from error
 
 
-def load_qwen2vl(model_folder: str, adapter: str | None = None, trainable: bool = False) -> Qwen2VL:
+def load_qwen_vl(model_folder: str, adapter: str | None = None, trainable: bool = False) -> QwenVL:
     """Load a model folder or hub id, with a peft adapter where given.
 
     Raises:
-        InputError: weights missing, truncated or of another architecture; adapter that does not load.
+        InputError: weights missing, truncated or of another architecture; adapter that does not fit or does nothing.
     """
     from transformers import AutoProcessor
 
@@ -133,8 +175,8 @@ def load_qwen2vl(model_folder: str, adapter: str | None = None, trainable: bool 
     if device.type == "cpu":
         speed_up_on_cpu(model)
     if adapter:
-        from peft import PeftModel
+        from icl.mllm.adapters import attach_adapter
 
-        model = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+        model = attach_adapter(model, adapter, trainable)
     model.to(device).train(trainable)
-    return Qwen2VL(model, processor, device)
+    return QwenVL(model, processor, device)
