@@ -139,8 +139,8 @@ class MLLMSettings:
 
     backend: str = setting(
         "transformers",
-        "Back-end: transformers, ollama or openai.",
-        choices=("transformers", "ollama", "openai"),
+        "Back-end: transformers, ollama or openai; replay asks nobody and takes a run's stored answers.",
+        choices=("transformers", "ollama", "openai", "replay"),
     )
     model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
     url: str = setting("", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.")

@@ -67,6 +67,28 @@ rule noise:
         "../workflow_scripts/noise.py"
 
 
+# The MLLM's answers, to replay a table without any model: `snakemake --cores all export_answers`
+rule export_answers:
+    input:
+        f"{R}/table.csv",
+    output:
+        f"{R}/answers.tar.gz",
+    log:
+        f"{R}/logs/export_answers.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=60,
+        gpu=0,
+    params:
+        answers=f"{R}/answers",
+        version=runs.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/export_answers.py"
+
+
 # `snakemake --cores all estimate`: what the MLLM would be asked, and how long that takes; asks 80 questions itself.
 rule estimate:
     input:

@@ -37,6 +37,7 @@ rule sft_records:
         records=f"{R}/sft/seed{{seed}}/records.jsonl",
         heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
         llamafactory=directory(f"{R}/sft/seed{{seed}}/llamafactory"),
+        card=f"{R}/sft/seed{{seed}}/card.md",
     log:
         f"{R}/logs/sft_records/seed{{seed}}.log",
     conda:
@@ -104,6 +105,7 @@ rule evaluate_judge:
         gpu_model=resources.gpu_type(settings),
     params:
         mllm=runs.mllm_part(settings),
+        answers=lambda w: f"{R}/answers/judge-seed{w.seed}",
         version=runs.STAGE_VERSIONS["judge"],
     script:
         "../workflow_scripts/evaluate_judge.py"

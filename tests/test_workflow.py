@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -168,6 +170,29 @@ def test_a_rerun_takes_what_depends_on_it_and_nothing_else(smoke):
 def test_a_setting_reruns_the_stages_that_read_it(smoke):
     found = jobs(snakemake(smoke, "-n", "all", *SMOKE, "--config", "thi={lambda: 0.7}"))
     assert found == {"select_xi": 3, "thi": 3, "table": 1, "all": 1}
+
+
+@pytest.mark.slow
+def test_a_runs_answers_replay_its_table_without_a_model(smoke, tmp_path):
+    done = snakemake(smoke, "results/smoke/answers.tar.gz", *SMOKE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    again = tmp_path / "again"
+    shutil.copytree(smoke, again, symlinks=True)
+    results = again / "results/smoke"
+    for name in ("answers", "augment", "lora", "thi", "yes"):
+        shutil.rmtree(results / name)
+    replay = ("--config", "mllm={backend: replay, model: nowhere}")
+    done = snakemake(again, "results/smoke/table.csv", *SMOKE, *replay)
+    assert done.returncode != 0 and "without a stored answer" in done.stdout + done.stderr
+    with tarfile.open(smoke / "results/smoke/answers.tar.gz") as archive:
+        archive.extractall(results, filter="data")
+    done = snakemake(again, "results/smoke/table.csv", *SMOKE, *replay)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("table", "judge"):
+        found, expected = (pd.read_csv(f / f"results/smoke/{name}.csv") for f in (again, smoke))
+        pd.testing.assert_frame_equal(
+            *(f.drop(columns="seconds_per_query", errors="ignore") for f in (found, expected))
+        )
 
 
 @pytest.mark.slow

@@ -9,11 +9,15 @@ with job(snakemake):
     from icl.mllm.judge_eval import evaluate_localisation
     from icl.mllm.registry import adapter_of, open_backend
     from icl.mllm.sft import read_records
+    from icl.mllm.store import AnswerStore, CachedBackend
     from icl.provenance import write_json
     from icl.settings import MLLMSettings
 
     mllm = typed(MLLMSettings, snakemake.params.mllm)
     records = read_records(Path(snakemake.input.heldout))
     adapters = {judge: adapter_of(judge, snakemake.input.adapter) for judge in ("base", "lora")}
-    found = {judge: evaluate_localisation(open_backend(mllm, a), records, Path()) for judge, a in adapters.items()}
+    found = {}
+    for judge, adapter in adapters.items():
+        store = AnswerStore(Path(f"{snakemake.params.answers}-{judge}"), snakemake.rule)
+        found[judge] = evaluate_localisation(CachedBackend(open_backend(mllm, adapter), store), records, Path())
     write_json(snakemake.output[0], found)

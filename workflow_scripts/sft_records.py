@@ -13,13 +13,14 @@ with job(snakemake):
     import pandas as pd
 
     from icl.data.pairs import read_pairs
-    from icl.mllm.sft import build_records, heldout_records, write_llamafactory, write_records
+    from icl.mllm.sft import build_records, data_card, heldout_records, write_llamafactory, write_records
 
     seed, given = int(snakemake.wildcards.seed), snakemake.input
-    records, heldout = [], []
+    records, heldout, sizes = [], [], {}
     for n, name in enumerate(snakemake.params.datasets):
         pairs, root = read_pairs(Path(given.pairs[n])), snakemake.params.roots[n]
         clean = set(pd.read_parquet(given.clean[n]).caption_id)
+        sizes[name] = len(clean)
         train, held = negatives(given.negatives[n]), negatives(given.heldout[n])
         rows = pairs[pairs.split == "train"]
         drawn = build_records(rows, clean, train, snakemake.params.n_pairs[n], seed)
@@ -32,4 +33,6 @@ with job(snakemake):
             record["id"] = number
     write_records(records, Path(snakemake.output.records))
     write_records(heldout, Path(snakemake.output.heldout))
+    asked = dict(zip(snakemake.params.datasets, snakemake.params.n_pairs, strict=True))
+    Path(snakemake.output.card).write_text(data_card(records, heldout, asked, sizes))
     write_llamafactory(records, Path.cwd(), Path(snakemake.output.llamafactory))

@@ -50,6 +50,11 @@ class Answer:
     error: str = ""
 
 
+def is_replay(backend) -> bool:
+    """Whether a back-end only stands for answers that are already stored: nothing can be asked or timed."""
+    return getattr(backend, "replay", False)
+
+
 class Backend(Protocol):
     """A multimodal language model that can be asked."""
 

@@ -27,9 +27,15 @@ def _ollama(settings: MLLMSettings, adapter: str | None) -> Backend:
     return OllamaBackend(settings, adapter)
 
 
-BACKENDS = {"transformers": _transformers, "openai": _openai, "ollama": _ollama}
-SERVED = ("openai", "ollama")
-"""Back-ends behind a server, which can be down."""
+def _replay(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.replay_backend import ReplayBackend
+
+    return ReplayBackend(settings, adapter)
+
+
+BACKENDS = {"transformers": _transformers, "openai": _openai, "ollama": _ollama, "replay": _replay}
+SERVED = ("openai", "ollama", "replay")
+"""Back-ends that bring their own adapter: behind a server, which can be down, or in stored answers."""
 
 
 def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,6 +71,40 @@ def write_records(records: Iterable[dict], path: Path) -> None:
 def read_records(path: Path) -> list[dict]:
     """Read JSON lines."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def data_card(records: list[dict], heldout: list[dict], asked: dict[str, int], clean: dict[str, int]) -> str:
+    """Markdown: what the SFT set holds.
+
+    Args:
+        asked: pairs wanted of each benchmark. clean: pairs that CCD called clean there.
+    """
+    held = Counter(record["benchmark"] for record in heldout)
+    counts = Counter((record["benchmark"], record["answer"]) for record in records)
+    images = {name: len({r["image"] for r in records if r["benchmark"] == name}) for name in asked}
+    words = [len(record["caption"].split()) for record in records] or [0]
+    head = "| benchmark | clean pairs | pairs wanted | Yes | No | images | held-out questions |"
+    lines = [
+        f"| {n} | {clean[n]} | {asked[n]} | {counts[n, 'Yes']} | {counts[n, 'No']} | {images[n]} | {held[n]} |"
+        for n in asked
+    ]
+    return "\n".join(
+        [
+            "# SFT set of anchor localisation (T_loc)",
+            "",
+            f"{len(records)} records, {sum(words) / len(words):.1f} words a caption. From each clean pair (CCD of the "
+            "baseline retriever, train split) one Yes record with its own image and one No record with an image of "
+            "another identity among the retriever's most similar ones. Held-out questions come from the val split.",
+            "",
+            head,
+            "|---" * 7 + "|",
+            *lines,
+            "",
+            "`records.jsonl` holds one record a line: caption, image, answer, kind, benchmark. Captions and images stay "
+            "under the terms of their benchmarks: a set made from licensed ones may not be passed on.",
+            "",
+        ]
+    )
 
 
 def write_llamafactory(records: list[dict], root: Path, folder: Path, name: str = "icl_localisation") -> None:

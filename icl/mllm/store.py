@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from icl.mllm.prompts import load_prompt
-from icl.mllm.protocol import Answer, Backend, Request, require_answers
+from icl.mllm.protocol import Answer, Backend, Request, is_replay, require_answers
 
 
 @lru_cache(maxsize=200_000)
@@ -44,6 +44,7 @@ class AnswerStore:
     def __init__(self, folder: Path, writer: str) -> None:
         self.path = folder / f"{writer}.jsonl"
         self.answers: dict[str, Answer] = {}
+        self.identities: dict[str, dict[str, str]] = {}  # by task: who answered last
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.jsonl")):
             self._read(path)
@@ -53,6 +54,9 @@ class AnswerStore:
         for line in path.read_bytes().split(b"\n"):
             try:
                 row = json.loads(line)
+                if "identity" in row:
+                    self.identities[row["task"]] = row["identity"]
+                    continue
                 answer = Answer(**row["answer"])
                 if not answer.error:  # a failed question is marked, and asked again
                     self.answers[row["key"]] = answer
@@ -77,6 +81,13 @@ class AnswerStore:
             file.flush()
             os.fsync(file.fileno())
 
+    def note_identity(self, task: str, identity: dict[str, str]) -> None:
+        """Write down who answers a task, once: a replay finds the answers by it."""
+        if self.identities.get(task) != identity:
+            self.identities[task] = identity
+            with self.path.open("ab") as file:
+                file.write(json.dumps({"task": task, "identity": identity}).encode() + b"\n")
+
     def note_questions(self, tasks: Iterable[str]) -> None:
         """Write down how many questions of each kind were put, answered from the store or not: for the cost table."""
         if counts := Counter(tasks):
@@ -93,6 +104,9 @@ class CachedBackend:
         self.asked: dict[str, int] = {}
 
     def identity(self, task: str) -> dict[str, str]:
+        """The back-end's; in a replay, that of the back-end that once answered."""
+        if is_replay(self.backend):
+            return self.store.identities.get(task, {})
         return self.backend.identity(task)
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
@@ -101,10 +115,14 @@ class CachedBackend:
         Raises:
             InputError: some found no answer; all others are kept.
         """
-        keys = [request_key(r, self.backend.identity(r.task)) for r in requests]
+        known = {task: self.identity(task) for task in {r.task for r in requests}}
+        keys = [request_key(r, known[r.task]) for r in requests]
         missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
         todo, failed = list(missing.items()), []
-        self.store.note_questions(request.task for request in requests)
+        if not is_replay(self.backend):
+            self.store.note_questions(request.task for request in requests)
+            for task, identity in sorted(known.items()):
+                self.store.note_identity(task, identity)
         for start in range(0, len(todo), self.portion):
             part = todo[start : start + self.portion]
             answers = self.backend.answer([request for _, request in part])

@@ -35,6 +35,8 @@ def cost_table(answers: Path) -> pd.DataFrame:
 
 def _entries(row: dict):
     """(column, kind of question, amount) of one line of a store."""
+    if "identity" in row:
+        return
     if "questions" in row:
         yield from (("questions", task, count) for task, count in row["questions"].items())
         return

@@ -16,7 +16,7 @@ INDEX = """# What is in this folder
 | `pairs/<name>.parquet` | one row a caption |
 | `retriever/<name>/<rde or rda>/seed<n>/` | weights, history by epoch, CCD's division, how the epoch was selected |
 | `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
-| `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set; the adapter, its history and evaluation |
+| `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set and its card; the adapter, its history and evaluation |
 | `augment/<name>/` | RDA's augmented captions |
 | `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val, every interaction (`record.jsonl`), metrics, times |
 | `yes/...`, `neighbours/...` | the two other re-rankings |

@@ -34,6 +34,12 @@ def time_of(
     return found | {"p50": p50, "p95": p95, "timed_alone": len(chosen)}
 
 
+def untimed(calls: dict[str, int], queries: int) -> dict:
+    """The same form where answers were only replayed: no seconds."""
+    times = dict.fromkeys(("seconds_per_query", "p50", "p95"))
+    return times | {"split": dict.fromkeys(STAGES), "calls": calls, "queries": queries, "timed_alone": 0}
+
+
 def timing(whole: THIResult, one: Callable[[int], THIResult], queries: int, alone: int) -> dict:
     """`time_of` a run of THI. `one` runs a single query by number."""
     return time_of(whole.seconds, whole.calls, lambda query: sum(one(query).seconds.values()), queries, alone)
