@@ -68,7 +68,7 @@ class RetrieverSettings:
     loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6)
     margin: float = setting(0.1, "Margin of TAL and TRL.")
-    epochs: int = setting(8, "Training epochs (paper: 60).", low=1)
+    epochs: int = setting(12, "Training epochs (paper: 60).", low=1)
     batch_size: int = setting(64, "Pairs in a batch.", low=1)
     lr: float = setting(3e-4, "Learning rate of the backbone (paper: 1e-5).", low=0)
     lr_tse: float = setting(1e-3, "Learning rate of the TSE layers.", low=0)
@@ -97,8 +97,7 @@ class RetrieverSettings:
         choices=("default", "strict", "auto"),
     )
     rda_gamma_slope: float = setting(
-        0.15,
-        "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs, where it ends at its floor too).",
+        0.03, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs)."
     )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
     stretched_positions_lr_factor: float = setting(

@@ -146,12 +146,13 @@ def test_random_kills_lose_nothing_and_ask_nothing_twice(local, synthvl, tmp_pat
             run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             while run.poll() is None and server.asked.total() == before:
                 time.sleep(0.02)
-            time.sleep(rng.uniform(0, 1.5))
+            time.sleep(rng.uniform(0, 0.5))
             if run.poll() is not None:
                 break
             os.kill(run.pid, signal.SIGKILL)
             run.wait()
             kills += 1
+        assert kills == KILLS, "the run ended before the last kill"
         done = subprocess.run(call, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stderr[-3000:]
         asked = {q: n for q, n in server.asked.items() if "Split the following" in q or "different sentences" in q}

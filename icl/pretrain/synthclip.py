@@ -1,6 +1,7 @@
-"""SynthCLIP: a small CLIP, pre-trained on tidy web-like photographs with sparse and noisy captions.
+"""SynthCLIP: a small CLIP, pre-trained on tidy web-like photographs with plain captions.
 
-As at paper scale, what it learned on the web differs from the benchmark: other cameras, fewer words, more mistakes.
+As at paper scale, what it learned on the web differs from the benchmark: other cameras, one word for a thing where the
+benchmark's annotators have several, more mistakes. So both the eye and the vocabulary are left to learn from its pairs.
 Its square positional table is resized bilinearly to the pedestrian aspect, in training as in the retriever.
 """
 
