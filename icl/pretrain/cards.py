@@ -17,8 +17,8 @@ _TEXT = {
         "A small CLIP (transformers `CLIPModel`) that stands where CLIP ViT-B/16 stands at paper scale.",
         "Rendered photographs of further identities (no appearance of any benchmark) by tidy web-like cameras, with fresh "
         "captions at every step, in plain words: it knows no synonyms, which are left to the benchmark. Symmetric InfoNCE "
-        "with a learned temperature; Muon for the layers' matrices, AdamW for the rest; warm-up and cosine. The square positional "
-        "table is resized bilinearly to 12 x 6.",
+        "with a learned temperature; Muon for the layers' matrices, AdamW for the rest; warm-up and cosine. The square "
+        "positional table is resized bilinearly to 12 x 6.",
         "A starting point for training a retriever on SynthPEDES. It knows rendered pedestrians only, and never saw a "
         "photograph of a real person: it is of no use on real images.",
     ),
