@@ -102,6 +102,8 @@ def test_a_server_that_is_down_or_lacks_the_model_is_reported(backend):
     with MLLMServer(reply, models=("other",)) as server:
         with pytest.raises(InputError, match="other.*synthvl"):  # the model is not there
             check_server(settings(server, backend))
+        with pytest.raises(InputError, match="other.*tuned"):  # nor the adapter
+            check_server(settings(server, backend, model="other", adapter_model="tuned"))
         with pytest.raises(InputError, match="not found"):
             open_backend(settings(server, backend)).answer([Request("aggregate", "a", None, 4)])
         gone = settings(server, backend)

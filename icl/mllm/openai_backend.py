@@ -34,7 +34,7 @@ class OpenAIBackend(Served):
         self.has_logprobs = True
 
     def check(self) -> None:
-        """Whether the server is there and knows the model.
+        """Whether the server is there and knows the models.
 
         A list of models that leaves ours out proves nothing (`transformers serve` lists what its cache holds, or fails
         without one): a word is asked for then.
@@ -49,16 +49,21 @@ class OpenAIBackend(Served):
         except openai.OpenAIError as error:
             remedy = "Start it, or correct mllm.url (it ends in /v1)."
             raise InputError(f"MLLM server {self.settings.url}", _reason(error), "a list of models", remedy) from error
-        if self.settings.model in names:
-            return
+        wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
+        for name in wanted:
+            if name not in names:
+                self._ask_a_word(name, names)
+
+    def _ask_a_word(self, name: str, names: set[str]) -> None:
         try:
             word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
-            self.client.chat.completions.create(model=self.settings.model, messages=word, max_tokens=1)
+            self.client.chat.completions.create(model=name, messages=word, max_tokens=1)
+        except openai.RateLimitError:
+            return  # it is there, and busy
         except openai.OpenAIError as error:
             found = f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}"
-            raise InputError(
-                f"MLLM server {self.settings.url}", found, self.settings.model, "Correct mllm.model."
-            ) from error
+            remedy = "Correct mllm.model or mllm.adapter_model, or start the server with it."
+            raise InputError(f"MLLM server {self.settings.url}", found, name, remedy) from error
 
     def identity(self, task: str) -> dict[str, str]:
         """The server's name for the model that answers this task, and the pixel budget."""

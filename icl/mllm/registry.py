@@ -67,4 +67,4 @@ def check_server(settings: MLLMSettings) -> None:
         InputError: it does not; says what to do.
     """
     if settings.backend in SERVED:
-        open_backend(settings).check()
+        open_backend(settings, "served" if settings.adapter_model else None).check()
