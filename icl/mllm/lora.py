@@ -18,7 +18,7 @@ from icl.errors import InputError
 from icl.mllm import prompts
 from icl.mllm.protocol import Request
 from icl.mllm.qwen_vl import load_qwen_vl
-from icl.mllm.sequences import build_sequence, collate
+from icl.mllm.sequences import build_sequences, collate
 from icl.progress import progress
 from icl.settings import MLLMSettings, SFTSettings
 
@@ -114,7 +114,7 @@ class LoraTrainer:
         """(B, vocabulary) at the place of the answer; the head is run there alone."""
         requests = [self.requests[k] for k in batch]
         seen = self.qwen.see((r.image for r in requests), self.max_pixels)
-        return self.qwen.logits(collate(self.qwen, [build_sequence(self.qwen, r, seen[r.image]) for r in requests]))
+        return self.qwen.logits(collate(self.qwen, build_sequences(self.qwen, requests, seen)))
 
     def _save_state(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Many
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -30,14 +32,26 @@ class Sequence:
         return len(self.ids)
 
 
-def build_sequence(qwen: QwenVL, request: Request, visual: Tensor | None) -> Sequence:
-    """The chat prompt of a request up to the assistant's turn."""
-    content = [{"type": "text", "text": request.text}]
-    if request.image is not None:
-        content.insert(0, {"type": "image"})
+def build_sequences(qwen: QwenVL, requests: Many[Request], seen: dict[Path, Tensor]) -> list[Sequence]:
+    """The chat prompts of requests up to the assistant's turn, tokenized together; `seen` holds their visual tokens."""
+    if not requests:
+        return []
+    frames = {with_image: _frame(qwen, with_image) for with_image in {r.image is not None for r in requests}}
+    texts = [request.text.join(frames[request.image is not None]) for request in requests]
+    tokens = qwen.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return [_sequence(qwen, ids, r, seen.get(r.image)) for ids, r in zip(tokens, requests, strict=True)]
+
+
+def _frame(qwen: QwenVL, with_image: bool) -> tuple[str, str]:
+    """What the chat template puts before and after a text."""
+    mark = "\N{OBJECT REPLACEMENT CHARACTER}"
+    content = [{"type": "image"}] * with_image + [{"type": "text", "text": mark}]
     messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
-    text = qwen.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    ids = qwen.tokenizer(text, add_special_tokens=False)["input_ids"]
+    before, after = qwen.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).split(mark)
+    return before, after
+
+
+def _sequence(qwen: QwenVL, ids: list[int], request: Request, visual: Tensor | None) -> Sequence:
     if visual is None:
         return Sequence(torch.tensor(ids), mrope_positions(len(ids), None, 0), -1, None)
     at = ids.index(qwen.base.config.image_token_id)

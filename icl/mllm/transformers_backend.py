@@ -18,7 +18,7 @@ from torch import Tensor
 
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.qwen_vl import QwenVL, load_qwen_vl
-from icl.mllm.sequences import Batch, Sequence, build_sequence, collate
+from icl.mllm.sequences import Batch, Sequence, build_sequences, collate
 from icl.mllm.store import file_digest
 from icl.progress import progress
 from icl.settings import MLLMSettings
@@ -81,7 +81,7 @@ class TransformersBackend:
     def answer(self, requests: Many[Request]) -> list[Answer]:
         """Answers in the order of the requests."""
         seen = self.qwen.see((r.image for r in requests if r.image is not None), self.settings.max_pixels)
-        sequences = [build_sequence(self.qwen, r, seen.get(r.image)) for r in requests]
+        sequences = build_sequences(self.qwen, requests, seen)
         answers: list[Answer | None] = [None] * len(requests)
         groups: dict[tuple, list[int]] = {}
         for k, request in enumerate(requests):
