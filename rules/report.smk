@@ -83,7 +83,6 @@ rule export_answers:
         runtime=60,
         gpu=0,
     params:
-        answers=f"{R}/answers",
         version=runs.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/export_answers.py"

@@ -6,7 +6,7 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    answers = Path(snakemake.params.answers)
+    answers = Path(snakemake.input[0]).parent / "answers"
     with tarfile.open(snakemake.output[0], "w:gz") as archive:
         archive.add(answers.parent / "provenance.json", "answers/provenance.json")
         for path in sorted(answers.glob("*/*.jsonl")):
