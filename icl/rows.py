@@ -32,6 +32,10 @@ class Row:
             return f"metrics/{dataset}/{self.retriever}/seed{seed}"
         return f"{self.way}/{dataset}/{self.retriever}/{self.judge}/seed{seed}"
 
+    def metrics(self, dataset: str, seed: int) -> str:
+        """Its metrics file there."""
+        return f"{self.folder(dataset, seed)}/{'metrics' if self.way else 'test'}.json"
+
 
 #: Ways to re-rank: THI, the Yes probability of the first images, k-reciprocal neighbours.
 WAYS = ("thi", "yes", "neighbours")
@@ -86,12 +90,12 @@ def transfers(settings: Settings) -> list[tuple[str, str, str, Row, int]]:
 
 def transfer_files(settings: Settings) -> list[str]:
     """Metrics of the generalisation tables, one file a line."""
-    return [f"{row.folder(d, s)}/{'metrics' if row.way else 'test'}.json" for _, d, _, row, s in transfers(settings)]
+    return [row.metrics(d, s) for _, d, _, row, s in transfers(settings)]
 
 
 def metric_files(settings: Settings) -> list[str]:
     """Plain retrieval metrics, one file a (benchmark, retriever, seed)."""
-    return _unique(f"{Row(row.retriever).folder(d, s)}/test.json" for d, _, row, s in rows(settings))
+    return _unique(Row(row.retriever).metrics(d, s) for d, _, row, s in rows(settings))
 
 
 def reranked_folders(settings: Settings, *ways: str) -> list[str]:

@@ -33,17 +33,14 @@ def paper_figure(benchmark: str, method: str, metric: str) -> float | None:
     if method not in places:
         return None
     tables, name, variant = places[method]
-    for table in tables:
-        figure = _figures().get((table, name, variant, benchmark, benchmark, metric))
-        if figure is not None:
-            return figure
-    return None
+    return _first(tables, name, variant, benchmark, benchmark, metric)
 
 
 def transfer_figure(source: str, target: str, method: str, metric: str) -> float | None:
     """A number of Tables 3 and 4 (percent), None where the paper prints none."""
-    for table in ("table3", "table4"):
-        figure = _figures().get((table, method, "general", source, target, metric))
-        if figure is not None:
-            return figure
-    return None
+    return _first(("table3", "table4"), method, "general", source, target, metric)
+
+
+def _first(tables: tuple[str, ...], *place: str) -> float | None:
+    """The number at one place of the first table that prints it."""
+    return next((_figures()[table, *place] for table in tables if (table, *place) in _figures()), None)

@@ -109,8 +109,7 @@ def difference_table(settings: Settings, results: Path) -> pd.DataFrame:
 def _values(settings: Settings, results: Path, benchmark: str, method: str, value: str) -> np.ndarray:
     row, out = methods(settings)[method], []
     for seed in settings.seeds:
-        folder = results / row.folder(benchmark, seed)
-        found = json.loads((folder / ("metrics.json" if row.way else "test.json")).read_text())["per_query"]
+        found = json.loads((results / row.metrics(benchmark, seed)).read_text())["per_query"]
         out.append(np.array(found["first"]) == 1 if value == "hits" else np.array(found["average_precision"]))
     return np.array(out, dtype=float)
 

@@ -58,11 +58,11 @@ class _Line:
         self.key = {"benchmark": dataset, "method": method, "seed": seed}
         self.row = row
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
-        self.folder = results / row.folder(dataset, seed)
+        self.folder, self.metrics = results / row.folder(dataset, seed), results / row.metrics(dataset, seed)
 
     def result(self) -> dict:
         """One line of the results table."""
-        found = _read(self.folder / ("metrics.json" if self.row.way else "test.json"))
+        found = _read(self.metrics)
         line = dict(self.key)
         for name in ("rank1", "rank1_low", "rank1_high", *METRICS[1:], "queries", "gallery"):
             line[name] = found[name]

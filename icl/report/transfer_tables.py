@@ -24,8 +24,7 @@ def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFram
     lines = []
     for source, target, method, row, seed in transfers(settings):
         if (kind[source] != kind[target]) == fine:
-            file = results / row.folder(target, seed) / ("metrics.json" if row.way else "test.json")
-            found = json.loads(file.read_text())
+            found = json.loads((results / row.metrics(target, seed)).read_text())
             lines.append({"Source": source, "Target": target, "Method": method, **{m: found[m] for m in METRICS}})
     if not lines:
         return pd.DataFrame(columns=["Source", "Target", "Method", *NAMES.values(), "Paper Rank-1"])
