@@ -111,7 +111,8 @@ class RetrieverSettings:
     watch_test: bool = setting(False, "Measure the test split at every epoch too, to report the published protocol.")
     precision: str = setting(
         "float32",
-        "Arithmetic of the backbone in training: float32, bfloat16 or float16 (heads and losses: float32).",
+        "Arithmetic of the backbone, in training and in encoding: float32, bfloat16 or float16 (heads, losses and "
+        "similarities: float32).",
         choices=("float32", "bfloat16", "float16"),
     )
     piece: int = setting(0, "Pairs that the backbone takes at once (gradient caching); 0: the whole batch.", low=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from icl.retriever.backbone import attention_row, resize_image_positions, resize_text_positions
+from icl.retriever.backbone import _block, last_block, resize_image_positions, resize_text_positions
 from icl.retriever.checkpoints import build_retriever
 from icl.retriever.losses import LOSSES
 from icl.retriever.schedule import rda_weight
@@ -90,12 +90,11 @@ def test_attention_row_is_the_row_of_the_whole_matrix(golden):
     ids = next(iter([torch.tensor(data["caption_ids"])]))[: len(data["txt_attn_2"])]
     x = model.backbone.text.embeddings.token_embedding(ids) + model.backbone.text_positions[: ids.shape[1]]
     *first, last = model.backbone.text.encoder.layers
-    from icl.retriever.backbone import _block
-
     for layer in first:
         x = _block(layer, x, causal=True)
     for place in range(ids.shape[1]):
-        close(attention_row(last, x, torch.full((len(ids),), place), causal=True), data["txt_attn_2"][:, place])
+        _, row = last_block(last, x, torch.full((len(ids),), place), causal=True, choose=None)
+        close(row, data["txt_attn_2"][:, place])
 
 
 def test_selected_patches(golden):
@@ -116,6 +115,19 @@ def test_batch_may_be_trimmed_to_its_longest_caption(golden):
     short = short[:, : int((short != 0).sum(1).max())]
     for found, name in zip(model.text_features(short), ("txt_bge", "txt_tse"), strict=True):
         close(found, data[name][1:3])
+
+
+def test_the_last_block_of_chosen_tokens_is_that_of_all(golden):
+    """Any tokens, in any order; images and texts."""
+    _, data, _ = golden
+    model = published_model(golden)
+    images, ids, *_ = inputs(golden)
+    for tower, x in ((model.backbone.encode_images, images.float()), (model.backbone.encode_texts, ids)):
+        whole, row = tower(x)
+        places = torch.stack([torch.randperm(row.shape[1])[:5] for _ in row])
+        some, same = tower(x, lambda attention, places=places: places)
+        close(same, row.detach())
+        close(some, whole.detach()[torch.arange(len(x))[:, None], places])
 
 
 def test_evaluation_similarity(golden):
@@ -184,7 +196,7 @@ def test_gradients(golden, mode):
     model = published_model(golden).train(mode == "train")
     images, ids, rids, pids, label = inputs(golden)
     c, gamma = meta["config"], rda_weight(1, RetrieverSettings(rda_gamma_slope=0.03))
-    step = TrainingStep(model, LOSSES["tal"], c["tau"], c["margin"], World(0, 1, torch.device("cpu")), "float32", 0)
+    step = TrainingStep(model, LOSSES["tal"], c["tau"], c["margin"], World(0, 1, torch.device("cpu")), 0)
     step.backward(Batch(images.float(), [(ids, 1.0), (rids, gamma)], pids, label))
     grads = to_published({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     stored = [name for name in data.files if name.startswith(f"grad_{mode}_ep1/")]

@@ -58,9 +58,9 @@ def some_batch(model, tokenizer, rows: int) -> Batch:
 
 def gradients(settings, precision: str, piece: int, rows: int = 10):
     torch.manual_seed(1)
-    model, tokenizer = new_retriever(settings)
+    model, tokenizer = new_retriever(replace(settings, precision=precision))
     model.train()
-    step = TrainingStep(model, tal, 0.015, 0.1, ALONE, precision, piece)
+    step = TrainingStep(model, tal, 0.015, 0.1, ALONE, piece)
     loss = step.backward(some_batch(model, tokenizer, rows))
     scale = step.scaler.get_scale() if precision == "float16" else 1.0
     found = {n: p.grad / scale for n, p in model.named_parameters() if p.grad is not None}

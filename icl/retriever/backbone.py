@@ -1,15 +1,22 @@
-"""CLIP's two towers, yielding every projected token and the last block's attention from the global token.
+"""CLIP's two towers, yielding projected tokens and the last block's attention from the global token.
 
-Weights live in transformers' CLIPModel; only the walk through its blocks is ours, because TSE needs the attention of the
-class (end-of-text) token in the last block alone, and eager attention everywhere would pay for all of it.
+Weights live in transformers' CLIPModel; only the walk through its blocks is ours. TSE needs the attention of the class
+(end-of-text) token in the last block alone: eager attention everywhere would pay for all of it. And only the global token
+and those that it attends to most are used: the last block computes no other.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
+from transformers.activations import QuickGELUActivation
+
+Choose = Callable[[Tensor], Tensor]
+"""Attention row (B, L) of the global token to the places (B, m) of the tokens wanted."""
 
 
 def resize_image_positions(table: Tensor, height: int, width: int) -> Tensor:
@@ -39,27 +46,62 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (B, nh, L, hs)
 
 
+def _mlp(layer: nn.Module, x: Tensor) -> Tensor:
+    """x plus the block's MLP; QuickGELU as x sigmoid(ax) = silu(ax) / a: fewer passes, and one kept activation, not two."""
+    mlp, y = layer.mlp, layer.mlp.fc1(layer.layer_norm2(x))
+    if isinstance(mlp.activation_fn, QuickGELUActivation):
+        return x + mlp.fc2(F.silu(1.702 * y) / 1.702)
+    return x + mlp.fc2(mlp.activation_fn(y))
+
+
 def _block(layer: nn.Module, x: Tensor, causal: bool) -> Tensor:
     attn, heads = layer.self_attn, layer.self_attn.num_heads
     y = layer.layer_norm1(x)
     q, k, v = (_heads(proj(y), heads) for proj in (attn.q_proj, attn.k_proj, attn.v_proj))
     y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).reshape(x.shape)
-    x = x + attn.out_proj(y)
-    return x + layer.mlp(layer.layer_norm2(x))
+    return _mlp(layer, x + attn.out_proj(y))
 
 
-def attention_row(layer: nn.Module, x: Tensor, at: Tensor, causal: bool) -> Tensor:
-    """Head-averaged attention (B, L) of the token at `at` (B,) in a block with input `x` (B, L, C)."""
-    attn, heads = layer.self_attn, layer.self_attn.num_heads
-    y = layer.layer_norm1(x)
-    rows = torch.arange(len(x), device=x.device)
-    q = attn.q_proj(y[rows, at]).view(len(x), heads, 1, -1)
-    k = _heads(attn.k_proj(y), heads)
-    scores = (q @ k.transpose(2, 3))[:, :, 0] * q.shape[-1] ** -0.5  # (B, nh, L)
+def attention_row(layer: nn.Module, y: Tensor, keys: Tensor, at: Tensor, causal: bool) -> Tensor:
+    """Head-averaged attention (B, L) of the token at `at` (B,); only tells which tokens to keep, so without gradient.
+
+    Args:
+        y: (B, L, C) the block's normed input. keys: (B, nh, L, hs) of it.
+    """
+    with torch.no_grad():
+        q = layer.self_attn.q_proj(y[torch.arange(len(y), device=y.device), at]).view(*keys.shape[:2], 1, -1)
+        scores = (q @ keys.transpose(2, 3))[:, :, 0].float() * q.shape[-1] ** -0.5  # (B, nh, L)
+        if causal:
+            later = torch.arange(y.shape[1], device=y.device) > at[:, None]
+            scores = scores.masked_fill(later[:, None], float("-inf"))
+        return scores.softmax(-1).mean(1)
+
+
+def take(rows: Tensor, places: Tensor) -> Tensor:
+    """(B, L, C) at (B, m) to (B, m, C)."""
+    return rows.gather(1, places.unsqueeze(-1).expand(-1, -1, rows.shape[-1]))
+
+
+def last_block(layer: nn.Module, x: Tensor, at: Tensor, causal: bool, choose: Choose | None) -> tuple[Tensor, Tensor]:
+    """The last block for the tokens that are wanted: no other token's output goes anywhere.
+
+    Args:
+        x: (B, L, C). at: (B,) place of the global token. choose: attention row (B, L) to the places (B, m) of the tokens
+            wanted; None wants all of them.
+
+    Returns:
+        The tokens (B, m, C), and the attention row (B, L).
+    """
+    attn, heads, y = layer.self_attn, layer.self_attn.num_heads, layer.layer_norm1(x)
+    k, v = _heads(attn.k_proj(y), heads), _heads(attn.v_proj(y), heads)
+    row = attention_row(layer, y, k, at, causal)
+    places = choose(row) if choose else torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+    q = _heads(attn.q_proj(take(y, places)), heads)
+    past = None
     if causal:
-        later = torch.arange(x.shape[1], device=x.device) > at[:, None]
-        scores = scores.masked_fill(later[:, None], float("-inf"))
-    return scores.softmax(-1).mean(1)
+        past = (torch.arange(x.shape[1], device=x.device) <= places.unsqueeze(-1)).unsqueeze(1)  # (B, 1, m, L)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2).reshape(*places.shape, -1)
+    return _mlp(layer, take(x, places) + attn.out_proj(y)), row
 
 
 class CLIPBackbone(nn.Module):
@@ -108,8 +150,15 @@ class CLIPBackbone(nn.Module):
             raise ValueError(f"{len(wrong)} weights do not fit: {'; '.join(wrong[:8])}")
         self.load_state_dict(state)
 
-    def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels (B, 3, H, W) to projected tokens (B, 1 + n, D) and the class token's attention (B, 1 + n)."""
+    def encode_images(self, pixels: Tensor, choose: Choose | None = None) -> tuple[Tensor, Tensor]:
+        """Pixels (B, 3, H, W) to projected tokens and the class token's attention (B, 1 + n) in the last block.
+
+        Args:
+            choose: which tokens are wanted, as in `last_block`.
+
+        Returns:
+            Tokens (B, m, D), all 1 + n without `choose`; attention (B, 1 + n).
+        """
         embeddings = self.vision.embeddings
         b, c, h, w = pixels.shape
         p = embeddings.patch_size
@@ -120,12 +169,11 @@ class CLIPBackbone(nn.Module):
         *first, last = self.vision.encoder.layers
         for layer in first:
             x = _block(layer, x, causal=False)
-        attention = attention_row(last, x, torch.zeros(b, dtype=torch.long, device=x.device), causal=False)
-        x = _block(last, x, causal=False)
-        return self.visual_projection(self.vision.post_layernorm(x)), attention
+        x, row = last_block(last, x, torch.zeros(b, dtype=torch.long, device=x.device), False, choose)
+        return self.visual_projection(self.vision.post_layernorm(x)), row
 
-    def encode_texts(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Token ids (B, L) to projected tokens (B, L, D) and the end-of-text token's attention (B, L).
+    def encode_texts(self, ids: Tensor, choose: Choose | None = None) -> tuple[Tensor, Tensor]:
+        """Token ids (B, L) to projected tokens (B, m, D), all L without `choose`, and the end token's attention (B, L).
 
         L may be the batch's longest caption: attention is causal, so what follows the end changes nothing.
         """
@@ -133,6 +181,5 @@ class CLIPBackbone(nn.Module):
         *first, last = self.text.encoder.layers
         for layer in first:
             x = _block(layer, x, causal=True)
-        attention = attention_row(last, x, ids.argmax(1), causal=True)
-        x = _block(last, x, causal=True)
-        return self.text_projection(self.text.final_layer_norm(x)), attention
+        x, row = last_block(last, x, ids.argmax(1), True, choose)
+        return self.text_projection(self.text.final_layer_norm(x)), row

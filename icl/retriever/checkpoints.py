@@ -46,15 +46,18 @@ def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) 
     backbone = CLIPBackbone(weights.config, settings.image_height, settings.image_width, length)
     backbone.load({name: t for name, t in weights.tensors.items() if "_tse." not in name})
     if not weights.has_tse:
-        return RDE(backbone, settings.tse_dim, settings.select_ratio, settings.batchnorm_padding)
-    width = len(weights.tensors["image_tse.linear.weight"])
-    model = RDE(backbone, width, settings.select_ratio, settings.batchnorm_padding)
+        return _rde(backbone, settings.tse_dim, settings)
+    model = _rde(backbone, len(weights.tensors["image_tse.linear.weight"]), settings)
     heads = {name: t for name, t in weights.tensors.items() if "_tse." in name}
     missing, unexpected = model.load_state_dict(heads, strict=False)
     missing = [name for name in missing if "_tse." in name]
     if missing or unexpected:
         raise ValueError(f"TSE weights: missing {missing}, unexpected {unexpected}")
     return model
+
+
+def _rde(backbone: CLIPBackbone, tse_dim: int, settings: RetrieverSettings) -> RDE:
+    return RDE(backbone, tse_dim, settings.select_ratio, settings.batchnorm_padding, settings.precision)
 
 
 def import_retriever(source: str, settings: RetrieverSettings, length: int) -> tuple[RDE, CaptionTokenizer]:
@@ -98,7 +101,7 @@ def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
             vision_config=card["clip"]["vision"], text_config=card["clip"]["text"], projection_dim=card["dim"]
         )
         backbone = CLIPBackbone(config, settings.image_height, settings.image_width, card["text_length"])
-        model = RDE(backbone, card["tse_dim"], settings.select_ratio, settings.batchnorm_padding)
+        model = _rde(backbone, card["tse_dim"], settings)
         model.load_state_dict(weights)
     except Exception as error:  # safetensors, json, torch and the OS each raise their own types
         raise InputError(

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from icl.data.tokenizer import PAD
-from icl.retriever.backbone import CLIPBackbone
+from icl.retriever.backbone import Choose, CLIPBackbone
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Selection(NamedTuple):
@@ -24,19 +26,26 @@ class Selection(NamedTuple):
     kept: Tensor
 
 
-def select(tokens: Tensor, attention: Tensor, present: Tensor, special: Tensor, whole: Tensor, k: int) -> Selection:
-    """The k tokens that the global token attends to most.
+def chooser(whole: Tensor, present: Tensor, special: Tensor, k: int) -> Choose:
+    """Takes the global token, then the k tokens that it attends to most.
 
     Args:
-        tokens: (B, L, D) projected tokens. attention: (B, L) of the global token. whole: (B, D) the global token.
-        present: (B, L) False on padding. special: (B, L) True on class, start and end tokens. k: tokens kept at most.
+        whole: (B,) place of the global token. present: (B, L) False on padding. special: (B, L) True on class, start and
+            end tokens. k: tokens kept at most.
     """
-    scores = (attention * present).masked_fill(special, -1.0)
-    top = scores.topk(min(k, tokens.shape[1]), dim=1).indices
-    chosen = tokens.gather(1, top.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
-    chosen = F.pad(chosen, (0, 0, 0, k - chosen.shape[1]))
+
+    def choose(attention: Tensor) -> Tensor:
+        scores = (attention * present).masked_fill(special, -1.0)
+        return torch.cat([whole[:, None], scores.topk(min(k, scores.shape[1]), dim=1).indices], dim=1)
+
+    return choose
+
+
+def selection(tokens: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
+    """What a chooser took (B, 1 + at most k, D), filled up to k tokens."""
+    chosen = F.pad(tokens[:, 1:], (0, 0, 0, k + 1 - tokens.shape[1]))
     kept = torch.arange(k, device=tokens.device) < (present & ~special).sum(1, keepdim=True)
-    return Selection(whole, chosen, kept)
+    return Selection(tokens[:, 0], chosen, kept)
 
 
 class TokenSelection(nn.Module):
@@ -85,31 +94,43 @@ class RDE(nn.Module):
         tse_dim: width of the TSE embedding; 0 for a retriever by BGE alone, such as plain CLIP or IRRA.
         padding_counts: what the text's BatchNorm sees where a caption has fewer words than are kept: nothing, or padding
             (as published).
+        precision: arithmetic of the backbone (autocast); weights, heads and losses are float32.
     """
 
-    def __init__(self, backbone: CLIPBackbone, tse_dim: int, ratio: float, padding_counts: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: CLIPBackbone,
+        tse_dim: int,
+        ratio: float,
+        padding_counts: bool = False,
+        precision: str = "float32",
+    ) -> None:
         super().__init__()
-        self.backbone, self.ratio = backbone, ratio
+        self.backbone, self.ratio, self.dtype = backbone, ratio, PRECISIONS[precision]
         self.image_tse = TokenSelection(backbone.dim, tse_dim) if tse_dim else NoTokens()
         self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts) if tse_dim else NoTokens()
 
     def select_images(self, pixels: Tensor) -> Selection:
         """Pixels (B, 3, H, W) through the image tower."""
-        tokens, attention = self.backbone.encode_images(pixels)
-        special = torch.zeros_like(attention, dtype=torch.bool)
+        special = torch.zeros(len(pixels), len(self.backbone.image_positions), dtype=torch.bool, device=pixels.device)
         special[:, 0] = True
-        k = int(self.ratio * (tokens.shape[1] - 1))
-        return select(tokens, attention, torch.ones_like(special), special, tokens[:, 0], k)
+        first = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
+        k = int(self.ratio * (special.shape[1] - 1)) if self.image_tse.out else 0
+        return self._select(self.backbone.encode_images, pixels, first, torch.ones_like(special), special, k)
 
     def select_texts(self, ids: Tensor) -> Selection:
         """Token ids (B, L) through the text tower."""
-        tokens, attention = self.backbone.encode_texts(ids)
         rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
         special = torch.zeros_like(ids, dtype=torch.bool)
         special[:, 0] = True
         special[rows, end] = True
-        k = int(self.ratio * (len(self.backbone.text_positions) - 2))
-        return select(tokens, attention, ids != PAD, special, tokens[rows, end], k)
+        k = int(self.ratio * (len(self.backbone.text_positions) - 2)) if self.text_tse.out else 0
+        return self._select(self.backbone.encode_texts, ids, end, ids != PAD, special, k)
+
+    def _select(self, tower, x: Tensor, whole: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
+        with torch.autocast(x.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None):
+            tokens, _ = tower(x, chooser(whole, present, special, k))
+        return selection(tokens, present, special, k)
 
     def image_features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, H, W) to BGE (B, D) and TSE (B, E), not normalised."""

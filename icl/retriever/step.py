@@ -7,7 +7,6 @@ again, piece by piece, with the gradient that arrived at the cut (gradient cachi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +15,6 @@ from torch import Tensor
 from icl.retriever.losses import Loss
 from icl.retriever.model import RDE, Selection, normalised
 from icl.retriever.world import World
-
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass
@@ -42,23 +39,21 @@ class TrainingStep:
         piece: pairs that the backbone takes at once; 0 takes all of them.
     """
 
-    def __init__(
-        self, model: RDE, loss: Loss, tau: float, margin: float, world: World, precision: str, piece: int
-    ) -> None:
+    def __init__(self, model: RDE, loss: Loss, tau: float, margin: float, world: World, piece: int) -> None:
         self.model, self.loss, self.tau, self.margin = model, loss, tau, margin
-        self.world, self.dtype, self.piece = world, PRECISIONS[precision], piece
-        self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
+        self.world, self.piece = world, piece
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=model.dtype == torch.float16)
 
     def backward(self, batch: Batch) -> Tensor:
         """Eq. (3) of a batch; its gradient is added to the parameters (scaled, where the precision is float16)."""
         towers = [(self.model.select_images, batch.pixels)] + [(self.model.select_texts, ids) for ids, _ in batch.texts]
         whole_at_once = not self.piece or self.piece >= len(batch.pixels)
         if whole_at_once and self.world.size == 1:
-            loss = self._loss([self._run(tower, x) for tower, x in towers], batch)
+            loss = self._loss([tower(x) for tower, x in towers], batch)
             self.scaler.scale(loss).backward()
             return loss.detach()
         with torch.set_grad_enabled(whole_at_once):
-            local = [_joined([self._run(tower, x) for x in self._pieces(x)]) for tower, x in towers]
+            local = [_joined([tower(x) for x in self._pieces(x)]) for tower, x in towers]
         cut = [self._gathered(selection, len(batch.pids)) for selection in local]
         loss = self._loss(cut, batch)
         self.scaler.scale(loss).backward()
@@ -74,10 +69,6 @@ class TrainingStep:
         self.scaler.step(optimizer)
         self.scaler.update()
 
-    def _run(self, tower: Callable[[Tensor], Selection], x: Tensor) -> Selection:
-        with torch.autocast(self.world.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None):
-            return tower(x)
-
     def _pieces(self, x: Tensor) -> tuple[Tensor, ...]:
         return x.split(self.piece) if self.piece else (x,)
 
@@ -92,7 +83,7 @@ class TrainingStep:
         pieces = [x] if done is not None else self._pieces(x)
         start = 0
         for part in pieces:
-            selection = done if done is not None else self._run(tower, part)
+            selection = done if done is not None else tower(part)
             rows = slice(start, start + len(part))
             outputs = (selection.whole, selection.tokens)
             torch.autograd.backward(outputs, [g[rows].to(o.dtype) for g, o in zip(gradients, outputs, strict=True)])

@@ -50,7 +50,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, settings)
         loss, s = loss_named(settings.loss), settings
         self.loss = loss
-        self.step = TrainingStep(self.model, loss, s.tau, s.margin, self.world, s.precision, s.piece)
+        self.step = TrainingStep(self.model, loss, s.tau, s.margin, self.world, s.piece)
         self.epoch, self.history, self.best = 0, [], {"epoch": 0}
         self.best_weights: dict[str, Tensor] = {}
         self.division: Division | None = None

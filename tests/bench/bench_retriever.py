@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from icl.retriever.checkpoints import build_retriever
 from icl.retriever.losses import tal
+from icl.retriever.model import PRECISIONS
 from icl.retriever.step import Batch, TrainingStep
 from icl.retriever.weights import from_transformers
 from icl.retriever.world import World
@@ -21,8 +22,8 @@ from tests.test_sources import VIT_B16, random_clip
 LENGTH, TAU, MARGIN = 77, 0.015, 0.1
 
 
-def retriever():
-    settings = RetrieverSettings(image_height=384, image_width=128, tse_dim=1024)
+def retriever(precision: str = "float32"):
+    settings = RetrieverSettings(image_height=384, image_width=128, tse_dim=1024, precision=precision)
     return build_retriever(from_transformers(random_clip(VIT_B16, 512)), settings, LENGTH)
 
 
@@ -109,17 +110,17 @@ def published_step(model, batch: Batch) -> torch.Tensor:
     return total.detach()
 
 
-def our_step(model, batch: Batch, precision: str = "float32", piece: int = 0) -> torch.Tensor:
-    return TrainingStep(model, tal, TAU, MARGIN, World(0, 1, torch.device("cpu")), precision, piece).backward(batch)
+def our_step(model, batch: Batch, piece: int) -> torch.Tensor:
+    return TrainingStep(model, tal, TAU, MARGIN, World(0, 1, torch.device("cpu")), piece).backward(batch)
 
 
 def step_alone(ours: bool, precision: str, piece: int) -> float:
     """One training step in a process of its own; its loss."""
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    model = retriever().train()
+    model = retriever(precision).train()
     batch = some_batch(16)
-    return float(our_step(model, batch, precision, piece) if ours else published_step(model, batch))
+    return float(our_step(model, batch, piece) if ours else published_step(model, batch))
 
 
 def nothing_alone() -> float:
@@ -140,11 +141,8 @@ def encoding(model, batch: Batch) -> list[dict]:
             assert torch.allclose(a, b, atol=1e-4)
         for precision in ("float32", "bfloat16"):
 
-            def lean(run=ours, low=precision == "bfloat16"):
-                with torch.autocast("cpu", torch.bfloat16, enabled=low):
-                    run()
-
-            new, old = seconds(lean, published, 3)
+            model.dtype = PRECISIONS[precision]
+            new, old = seconds(ours, published, 3)
             count = len(batch.pids)
             row = {
                 "what": f"encode {name}, {precision}",
