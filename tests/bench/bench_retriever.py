@@ -140,7 +140,6 @@ def encoding(model, batch: Batch) -> list[dict]:
         for a, b in zip(ours(), published(), strict=True):
             assert torch.allclose(a, b, atol=1e-4)
         for precision in ("float32", "bfloat16"):
-
             model.dtype = PRECISIONS[precision]
             new, old = seconds(ours, published, 3)
             count = len(batch.pids)
