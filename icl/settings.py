@@ -155,6 +155,12 @@ class MLLMSettings:
     keep_alive: str = setting("30m", "How long Ollama keeps the model loaded after an answer.")
     max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).", low=1)
     batch_size: int = setting(128, "Requests in one generation batch.", low=1)
+    precision: str = setting(
+        "auto",
+        "Weights of the transformers back-end and of LoRA's base: float32, bfloat16, float16, or auto (bfloat16 on a GPU, "
+        "float32 on a CPU).",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
     adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")
     max_new_tokens_vqa: int = setting(240, "Generation limit of T_vqa.")
     max_new_tokens_text: int = setting(200, "Generation limit of T_aggr, T_dec and T_rwt.")

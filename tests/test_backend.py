@@ -12,7 +12,9 @@ from transformers import AutoModelForImageTextToText
 
 from icl.errors import InputError
 from icl.mllm import prompts
+from icl.mllm.prefix import common_length, share
 from icl.mllm.protocol import YES_NO, Answer, Request
+from icl.mllm.sequences import Sequence
 from icl.mllm.store import AnswerStore, CachedBackend, request_key
 from icl.mllm.transformers_backend import TransformersBackend
 from icl.settings import MLLMSettings
@@ -77,6 +79,61 @@ def test_answers_equal_stock_generation_one_by_one(relative, place):
             out = stock.generate(**inputs, max_new_tokens=request.max_new_tokens, do_sample=False)
             new = out[0, inputs["input_ids"].shape[1] :]
             assert answer.text == backend.qwen.tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def shared_requests(place: Path) -> list[Request]:
+    """Six captions of each of two photographs, and texts to rewrite and to merge, of many lengths."""
+    texts = ["A man in a red shirt.", "A woman.", "The person wears long blue trousers and a yellow hat, walking."]
+    texts += [f"{text} {more}" for text in texts for more in ["He has a black backpack."]]
+    out = [Request("localise", prompts.localise_text(t), place / f"{k}.png", 4, YES_NO) for t in texts for k in (0, 1)]
+    out += [Request("rewrite", prompts.rewrite_text(t, 5), None, 9) for t in texts]
+    return out + [Request("aggregate", prompts.aggregate_text(t, ["He is walking."]), None, 9) for t in texts]
+
+
+def test_shared_beginnings_change_no_answer(relative, place, monkeypatch):
+    backend, _ = relative
+    requests, shared = shared_requests(place), []
+
+    def watched(*arguments):
+        shared.append(share(*arguments))
+        return shared[-1]
+
+    monkeypatch.setattr("icl.mllm.transformers_backend.share", watched)
+    found = backend.answer(requests)
+    assert sum(prefix is not None for prefix in shared) >= 2, "questions about an image, and texts with one instruction"
+    images = [prefix for prefix in shared if prefix is not None and len(prefix.layers[0][0]) == 2]
+    assert images and images[0].length > 10, "two photographs, each with what stands before the caption"
+    monkeypatch.setattr("icl.mllm.transformers_backend.share", lambda *arguments: None)
+    for one, other in zip(found, backend.answer(requests), strict=True):
+        assert (one.text, one.prompt_tokens, one.answer_tokens) == (
+            other.text,
+            other.prompt_tokens,
+            other.answer_tokens,
+        )
+        if one.probabilities:
+            assert one.probabilities["Yes"] == pytest.approx(other.probabilities["Yes"], abs=1e-5)
+
+
+def test_a_shared_beginning_holds_an_image_whole_or_not_at_all():
+    def prompt(ids, at=-1, image=None):
+        return Sequence(torch.tensor(ids), torch.zeros(3, len(ids)), at, image)
+
+    image = torch.zeros(3, 2)
+    assert common_length([prompt([1, 2, 3]), prompt([1, 2, 4])]) == 2
+    assert common_length([prompt([1, 2]), prompt([1, 2])]) == 1, "the last token is computed for everyone"
+    assert common_length([prompt([1, 9, 9, 9, 2, 3], 1, image), prompt([1, 9, 9, 9, 2, 4], 1, image)]) == 5
+    assert common_length([prompt([1, 9, 9, 9, 2], 1, image), prompt([1, 9, 9, 7, 2], 1, image)]) == 1
+    assert common_length([prompt([1, 2], -1), prompt([3, 2], -1)]) == 0
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_stays_near_and_has_keys_of_its_own(backend, place, precision):
+    low = TransformersBackend(replace(backend.settings, precision=precision))
+    assert low.qwen.base.lm_head.weight.dtype == getattr(torch, precision)
+    requests = requests_on(place)[:3]
+    for a, b in zip(low.answer(requests), backend.answer(requests), strict=True):
+        assert a.probabilities["Yes"] == pytest.approx(b.probabilities["Yes"], abs=0.02)
+    assert request_key(requests[0], low.identity("localise")) != request_key(requests[0], backend.identity("localise"))
 
 
 def test_finished_rows_leave_the_batch_without_changing_the_others(backend, place, monkeypatch):

@@ -47,7 +47,7 @@ class LoraTrainer:
             raise InputError("SFT set", "no records", "at least one clean pair", "Look at the CCD labels.")
         torch.manual_seed(seed)
         self.sft, self.seed, self.out, self.records = sft, seed, out, records
-        self.qwen = load_qwen_vl(mllm.model)
+        self.qwen = load_qwen_vl(mllm.model, precision=mllm.precision)
         self.requests = [
             Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 1) for r in records
         ]

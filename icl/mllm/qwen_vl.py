@@ -126,10 +126,10 @@ class QwenVL:
             out += features.split((grids.prod(-1) // processor.merge_size**2).tolist())
         return out
 
-    def logits(self, batch, cache=None) -> Tensor:
-        """(B, vocabulary) float32 logits of the word after each sequence of a `sequences.Batch`."""
+    def hidden(self, batch, cache=None) -> Tensor:
+        """(B, L, C) last hidden states of a `sequences.Batch`; goes on from a cache, and adds to it."""
         deep = {"visual_pos_masks": batch.visual_at, "deepstack_visual_embeds": batch.deep} if batch.deep else {}
-        hidden = self.base.model.language_model(
+        return self.base.model.language_model(
             inputs_embeds=batch.embeds,
             attention_mask=batch.mask,
             position_ids=batch.positions,
@@ -137,7 +137,10 @@ class QwenVL:
             use_cache=cache is not None,
             **deep,
         ).last_hidden_state
-        return self.base.lm_head(hidden[:, -1]).float()
+
+    def logits(self, batch, cache=None) -> Tensor:
+        """(B, vocabulary) float32 logits of the word after each sequence of a `sequences.Batch`."""
+        return self.base.lm_head(self.hidden(batch, cache)[:, -1]).float()
 
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
@@ -161,8 +164,20 @@ def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
         ) from error
 
 
-def load_qwen_vl(model_folder: str, adapter: str | None = None, trainable: bool = False) -> QwenVL:
+def arithmetic(precision: str) -> torch.dtype:
+    """Type of a model's weights: that of `mllm.precision`; auto is bfloat16 on a GPU and float32 on a CPU."""
+    if precision == "auto":
+        precision = "bfloat16" if torch.cuda.is_available() else "float32"
+    return getattr(torch, precision)
+
+
+def load_qwen_vl(
+    model_folder: str, adapter: str | None = None, trainable: bool = False, precision: str = "auto"
+) -> QwenVL:
     """Load a model folder or hub id, with a peft adapter where given.
+
+    Args:
+        precision: as in `mllm.precision`.
 
     Raises:
         InputError: weights missing, truncated or of another architecture; adapter that does not fit or does nothing.
@@ -170,7 +185,7 @@ def load_qwen_vl(model_folder: str, adapter: str | None = None, trainable: bool 
     from transformers import AutoProcessor
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _load_weights(model_folder, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    model = _load_weights(model_folder, arithmetic(precision))
     processor = AutoProcessor.from_pretrained(model_folder)
     if device.type == "cpu":
         speed_up_on_cpu(model)

@@ -31,6 +31,12 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def part(self, start: int, stop: int | None = None) -> Sequence:
+        """Some of its tokens; they hold the whole image or nothing of it."""
+        has_image = self.visual is not None and start <= self.image_at and (stop is None or self.image_at < stop)
+        image = (self.image_at - start, self.visual) if has_image else (-1, None)
+        return Sequence(self.ids[start:stop], self.positions[:, start:stop], *image)
+
 
 def build_sequences(qwen: QwenVL, requests: Many[Request], seen: dict[Path, Tensor]) -> list[Sequence]:
     """The chat prompts of requests up to the assistant's turn, tokenized together; `seen` holds their visual tokens."""
@@ -64,7 +70,7 @@ def _sequence(qwen: QwenVL, ids: list[int], request: Request, visual: Tensor | N
 
 @dataclass
 class Batch:
-    """Left-padded prompts: embeds (B, L, C), mask (B, L), positions (3, B, L).
+    """Left-padded prompts: embeds (B, L, C), mask (B, before + L), positions (3, B, L).
 
     Qwen3-VL: `deep` holds what its first layers add at the image's places `visual_at` (B, L), each (all places, C).
     """
@@ -76,8 +82,12 @@ class Batch:
     deep: list[Tensor] = field(default_factory=list)
 
 
-def collate(qwen: QwenVL, sequences: list[Sequence]) -> Batch:
-    """Pad on the left and put the visual tokens in their places."""
+def collate(qwen: QwenVL, sequences: Many[Sequence], before: int = 0) -> Batch:
+    """Pad on the left and put the visual tokens in their places.
+
+    Args:
+        before: tokens that every sequence has in the cache already: the mask covers them too.
+    """
     length, count = max(map(len, sequences)), len(sequences)
     pad = qwen.tokenizer.pad_token_id or 0
     ids = torch.full((count, length), pad)
@@ -89,10 +99,12 @@ def collate(qwen: QwenVL, sequences: list[Sequence]) -> Batch:
         positions[:, row, length - len(sequence) :] = sequence.positions
     embeds = qwen.base.model.language_model.embed_tokens(ids.to(qwen.device))
     places = [(r, length - len(s) + s.image_at, s.visual) for r, s in enumerate(sequences) if s.visual is not None]
+    mask = torch.cat([mask.new_ones(count, before), mask], dim=1)
     batch = Batch(embeds, mask.to(qwen.device), positions.to(qwen.device))
     if places:
         width = embeds.shape[-1]
-        batch.embeds, batch.visual_at = embeds.clone(), torch.zeros_like(batch.mask, dtype=torch.bool)
+        batch.embeds = embeds.clone()
+        batch.visual_at = torch.zeros(count, length, dtype=torch.bool, device=qwen.device)
         for row, at, visual in places:
             batch.embeds[row, at : at + len(visual)] = visual[:, :width].to(embeds.dtype)
             batch.visual_at[row, at : at + len(visual)] = True
