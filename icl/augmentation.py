@@ -13,6 +13,9 @@ from icl.mllm import parsing, prompts
 from icl.mllm.protocol import Backend, Request
 from icl.settings import MLLMSettings, RDASettings
 
+FALLBACKS = ("vqa", "aggregate", "decompose", "rewrite")
+"""Kinds of answers that can be none."""
+
 
 def shard_of(rows: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     """The captions of one shard; all captions of an image fall into the same one."""
@@ -26,12 +29,14 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
         rows: pairs table rows. root: image root. settings: limits of the answers. rda: number and draws of the rewrites.
 
     Returns:
-        One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), fallbacks (by kind).
+        One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), and fallbacks by kind: a
+        T_vqa without a numbered line, an empty T_aggr, a T_dec without sub-sentences, rewrites that were rejected.
     """
     limit = settings.max_new_tokens_text
     images = sorted({root / image for image in rows.image})
     seen = backend.answer([Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images])
-    subtexts = {image: parsing.vqa_subtexts(answer.text) for image, answer in zip(images, seen, strict=True)}
+    said = {image: answer.text for image, answer in zip(images, seen, strict=True)}
+    subtexts = {image: parsing.vqa_subtexts(text) for image, text in said.items()}
     aggregate = [prompts.aggregate_text(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
     enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
     texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
@@ -40,14 +45,15 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
     rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
     out = []
     for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
-        rejected = sum(rewrites[s][1] for s in parts)
+        fallbacks = {"vqa": int(not parsing.numbered_list(said[root / row.image])), "aggregate": int(not whole)}
+        fallbacks |= {"decompose": int(not parts), "rewrite": sum(rewrites[s][1] for s in parts)}
         out.append(
             {
                 "caption_id": int(row.caption_id),
                 "enriched": text,
                 "sub_sentences": parts,
                 "diversity_captions": [rewrites[s][0] for s in parts] or [[text]],
-                "fallbacks": {"aggregate": int(not whole), "decompose": int(not parts), "rewrite": rejected},
+                "fallbacks": fallbacks,
             }
         )
     return out
@@ -72,12 +78,12 @@ def rewrite_all(
 
 
 def gather(shards: list[Path], out: Path) -> dict[str, int]:
-    """Join shard files into one list by caption_id; returns the fallbacks by kind.
+    """Join shard files into one list by caption_id; returns the fallbacks by kind, over all captions.
 
     Raises:
         InputError: a shard is not complete JSON lines.
     """
-    rows, fallbacks = [], Counter()
+    rows, fallbacks = [], Counter(dict.fromkeys(FALLBACKS, 0))
     for path in shards:
         try:
             rows += [json.loads(line) for line in path.read_text().splitlines()]

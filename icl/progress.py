@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO
@@ -10,6 +11,7 @@ from typing import TextIO
 SECONDS_BETWEEN_LINES = 10.0
 #: Second stream for progress lines, where stderr goes to a log file (set by the workflow's scripts).
 TERMINAL: TextIO | None = None
+_OPEN = threading.local()
 
 
 def announce(line: str) -> None:
@@ -20,13 +22,22 @@ def announce(line: str) -> None:
 
 
 def progress(iterable: Iterable, total: int | None = None, label: str = "") -> Iterator:
-    """Pass the items through and report on stderr: `label 120/400, 31 s, ETA 70 s`.
+    """Pass the items through and report on stderr: `label 120/400, 31 s, ETA 70 s`; within another one, in silence.
 
     Args:
         total: number of items; `len(iterable)` where it is left out.
     """
-    if total is None:
-        total = len(iterable)
+    if getattr(_OPEN, "now", False):
+        yield from iterable
+        return
+    _OPEN.now = True
+    try:
+        yield from _reported(iterable, len(iterable) if total is None else total, label)
+    finally:
+        _OPEN.now = False
+
+
+def _reported(iterable: Iterable, total: int, label: str) -> Iterator:
     if sys.stderr.isatty():
         from tqdm import tqdm
 

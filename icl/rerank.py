@@ -44,12 +44,14 @@ class Promoted:
 class YesResult:
     """Attributes:
     scores: re-ranked similarities. shares: (Q, k) Yes probabilities. calls: MLLM questions. seconds: wall time.
+    fallbacks: answers without Yes or No, which count as No.
     """
 
     scores: Promoted
     shares: np.ndarray
     calls: int
     seconds: float
+    fallbacks: int = 0
 
 
 def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Backend, k: int) -> YesResult:
@@ -62,9 +64,11 @@ def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Bac
         for column in columns
     ]
     answers = backend.answer(requests)
-    require_answers(requests, answers)
+    require_answers(requests, answers, backend)
     shares = np.array([parsing.yes_share(answer) for answer in answers]).reshape(candidates.shape)
-    return YesResult(Promoted(scores, candidates, shares), shares, len(requests), time.perf_counter() - start)
+    none = sum(not parsing.says_yes_or_no(answer.text) for answer in answers)
+    merged = Promoted(scores, candidates, shares)
+    return YesResult(merged, shares, len(requests), time.perf_counter() - start, none)
 
 
 def centred(scores: EmbeddingScores) -> np.ndarray:

@@ -115,6 +115,16 @@ def selection_files(settings: Settings) -> list[str]:
     return _unique(f"retriever/{d}/{row.retriever}/seed{s}/selection.json" for d, _, row, s in rows(settings))
 
 
+def fallback_file(dataset: str) -> str:
+    """How many of RDA's answers on a benchmark were none, by kind."""
+    return f"augment/{dataset}/fallbacks.json"
+
+
+def fallback_files(settings: Settings) -> list[str]:
+    """The same of every benchmark that a row with RDA stands on."""
+    return _unique(fallback_file(d) for d, _, row, _ in rows(settings) if row.retriever == "rda")
+
+
 def shown(settings: Settings, dataset: str, file: str) -> str:
     """A file of the interaction that figures show: ICL+THI with the first seed."""
     return f"{settings.results}/{ROWS['ICL+THI'].folder(dataset, settings.seeds[0])}/{file}"

@@ -151,6 +151,12 @@ class MLLMSettings:
     retry_seconds: float = setting(
         1.0, "First wait between two tries; it doubles, with some chance, up to 60 times.", low=0
     )
+    on_failure: str = setting(
+        "stop",
+        "What becomes of a question that failed at every try: stop (told by kind, and asked again by the same command) or "
+        "fallback (No; no sub-texts; the caption or sentence itself), counted in the table.",
+        choices=("stop", "fallback"),
+    )
     num_ctx: int = setting(4096, "Context length asked of Ollama.", low=256)
     keep_alive: str = setting("30m", "How long Ollama keeps the model loaded after an answer.")
     max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).", low=1)

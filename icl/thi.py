@@ -25,14 +25,14 @@ Refine = Callable[[list[str], np.ndarray], Scores]
 class THIResult:
     """Attributes:
     records: one dict a query, for the interaction record. scores: re-ranked similarities.
-    calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: aggregations that came back empty.
+    calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: answers by kind that were none (see `Session`).
     """
 
     records: list[dict]
     scores: Reranked
     calls: dict[str, int]
     seconds: dict[str, float]
-    fallbacks: int = 0
+    fallbacks: dict[str, int] = field(default_factory=dict)
 
     @property
     def refined(self) -> int:
@@ -42,14 +42,18 @@ class THIResult:
 
 @dataclass
 class Session:
-    """One back-end and one gallery: asks, counts and times."""
+    """One back-end and one gallery: asks, counts and times.
+
+    What is no answer falls back, and is counted in `fallbacks` by kind: T_loc without Yes or No is a No; T_vqa without a
+    numbered line gives its lines; an empty T_aggr gives the caption and the sub-texts, joined.
+    """
 
     backend: Backend
     images: list[Path]
     settings: MLLMSettings
     calls: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-    fallbacks: int = 0
+    fallbacks: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("localise", "vqa", "aggregate"), 0))
 
     def _timed(self, stage: str, start: float) -> None:
         self.seconds[stage] += time.perf_counter() - start
@@ -58,7 +62,7 @@ class Session:
         for request in requests:
             self.calls[request.task] = self.calls.get(request.task, 0) + 1
         answers = self.backend.answer(requests) if requests else []
-        require_answers(requests, answers)
+        require_answers(requests, answers, self.backend)
         return answers
 
     def localise(self, captions: list[str], interactions: list[Interaction]) -> list[list[float]]:
@@ -73,6 +77,7 @@ class Session:
             ]
             for q, answer in zip(open_rows, self._ask(requests), strict=True):
                 yes = parsing.is_yes(answer.text)
+                self.fallbacks["localise"] += not parsing.says_yes_or_no(answer.text)
                 shares[q].append(round(parsing.yes_share(answer), 4))
                 interactions[q].tell(yes)
         self._timed("localisation", start)
@@ -83,17 +88,18 @@ class Session:
         start, columns = time.perf_counter(), sorted(set(columns))
         limit = self.settings.max_new_tokens_vqa
         answers = self._ask([Request("vqa", prompts.vqa_text(), self.images[c], limit) for c in columns])
+        self.fallbacks["vqa"] += sum(not parsing.numbered_list(answer.text) for answer in answers)
         self._timed("vqa", start)
         return {c: parsing.vqa_subtexts(answer.text) for c, answer in zip(columns, answers, strict=True)}
 
     def refine(self, captions: list[str], subtexts: list[list[str]]) -> list[str]:
-        """Refined queries q^ by T_aggr; an empty answer falls back to caption and sub-texts joined, and is counted."""
+        """Refined queries q^ by T_aggr."""
         start = time.perf_counter()
         limit = self.settings.max_new_tokens_text
         pairs = list(zip(captions, subtexts, strict=True))
         answers = self._ask([Request("aggregate", prompts.aggregate_text(c, s), None, limit) for c, s in pairs])
         texts = [answer.text or " ".join([c, *s]) for answer, (c, s) in zip(answers, pairs, strict=True)]
-        self.fallbacks += sum(not answer.text for answer in answers)
+        self.fallbacks["aggregate"] += sum(not answer.text for answer in answers)
         self._timed("aggregation", start)
         return texts
 

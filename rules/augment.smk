@@ -34,7 +34,8 @@ rule gather_augmentation:
         pairs=f"{R}/pairs/{{dataset}}.parquet",
         shards=lambda w: runs.augmentation_inputs(settings, w.dataset),
     output:
-        f"{R}/augment/{{dataset}}/augmented.json",
+        augmented=f"{R}/augment/{{dataset}}/augmented.json",
+        fallbacks=f"{R}/augment/{{dataset}}/fallbacks.json",
     log:
         f"{R}/logs/gather_augmentation/{{dataset}}.log",
     conda:

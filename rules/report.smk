@@ -19,6 +19,7 @@ rule table:
         xis=expand(f"{R}/{{folder}}/xi.json", folder=lines.reranked_folders(settings, "thi")),
         selections=expand(f"{R}/{{name}}", name=lines.selection_files(settings)),
         judges=expand(f"{R}/{{name}}", name=lines.judge_files(settings)),
+        fallbacks=expand(f"{R}/{{name}}", name=lines.fallback_files(settings)),
     output:
         table=f"{R}/table.csv",
         timing=f"{R}/timing.csv",

@@ -21,6 +21,8 @@ class MLLMServer(ThreadingHTTPServer):
     Args:
         fault_share: share of the first tries at a question that fail, in each way in turn. A question's later tries pass.
         logprobs: whether the server gives token probabilities. slow: seconds of a slow answer.
+        refused: fields of a request that the server does not know (answered by HTTP 422, with their names).
+        room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
     """
 
     daemon_threads = True
@@ -34,10 +36,13 @@ class MLLMServer(ThreadingHTTPServer):
         faults: tuple[str, ...] = FAULTS,
         logprobs: bool = True,
         slow: float = 3.0,
+        refused: tuple[str, ...] = (),
+        room: int = 0,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
+        self.refused, self.room, self.bodies = refused, room, []
         self.lock, self.asked, self.failed = threading.Lock(), Counter(), Counter()
 
     def __enter__(self):
@@ -95,6 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
         if body["model"] not in self.server.models:
             error = f"model '{body['model']}' not found"
             return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
+        if unknown := [name for name in self.server.refused if name in body]:
+            return self._json(422, {"error": {"message": f"Unexpected fields in the request: {unknown}"}})
+        self.server.bodies.append(body)
         prompt, image = _ollama_question(body) if ollama else _openai_question(body)
         fault = self.server.fault(json.dumps([body["model"], prompt, base64.b64encode(image or b"").decode()]))
         if fault == "refuse":
@@ -115,6 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        limit = body.get("options", {}).get("num_predict") if ollama else body.get("max_tokens")
+        if limit < self.server.room:
+            (answer if ollama else answer["choices"][0])["done_reason" if ollama else "finish_reason"] = "length"
         whole = json.dumps(answer).encode()
         if fault == "cut":
             self.send_response(200)

@@ -113,7 +113,7 @@ def test_augmentation_asks_each_image_and_each_sentence_once(rows):
     hat = out[0]["diversity_captions"][1]
     sentence = "The person is wearing a red hat."
     assert hat == [f"Indeed: {sentence}", sentence, sentence]  # the blue hat and the empty rewrite are rejected
-    assert out[0]["fallbacks"]["rewrite"] == 3
+    assert out[0]["fallbacks"] == {"vqa": 0, "aggregate": 0, "decompose": 0, "rewrite": 3}
 
 
 def test_shards_hold_every_caption_once_and_gather_restores_the_order(rows, tmp_path):
@@ -124,7 +124,7 @@ def test_shards_hold_every_caption_once_and_gather_restores_the_order(rows, tmp_
         paths.append(tmp_path / f"{k}.jsonl")
         found = augment(part, Path("root"), Assistant(), MLLMSettings(), RDASettings(variants=3))
         paths[-1].write_text("".join(json.dumps(row) + "\n" for row in found))
-    gather(paths, tmp_path / "all.json")
+    assert gather(paths, tmp_path / "all.json") == {"vqa": 0, "aggregate": 0, "decompose": 0, "rewrite": 24}
     whole = augment(rows, Path("root"), Assistant(), MLLMSettings(), RDASettings(variants=3))
     assert json.loads((tmp_path / "all.json").read_text()) == whole
     paths[0].write_text(paths[0].read_text()[:-20])

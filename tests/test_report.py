@@ -33,10 +33,13 @@ def results(tmp_path):
         put(tmp_path / name, {"rule": "best-val", "epoch": 3, "rank1": 50.0})
     for n, folder in enumerate(rows.reranked_folders(settings)):
         calls = {"localise": 14, "vqa": 4, "aggregate": 6}
-        put(tmp_path / folder / "metrics.json", {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls})
+        found = {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls, "fallbacks": {"localise": 1, "vqa": 2}}
+        put(tmp_path / folder / "metrics.json", found)
         put(tmp_path / folder / "xi.json", {"xi": 0.4, "selection": "best Rank-1 on val"})
         times = {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1), "calls": calls, "queries": 10}
         put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
+    for name in rows.fallback_files(settings):
+        put(tmp_path / name, {"vqa": 3, "aggregate": 0, "decompose": 1, "rewrite": 9})
     for name in rows.judge_files(settings):
         put(tmp_path / name, {"base": {"accuracy_hard": 40.0}, "lora": {"accuracy_hard": 70.0}})
     return settings, tmp_path
@@ -52,7 +55,8 @@ def test_tables_of_a_whole_run(results):
     assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
     assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
     assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
-    assert table[table.method == "RDE"].xi.isna().all()
+    assert (line["localise_fallbacks"], line["vqa_fallbacks"], line["rda_rewrite_fallbacks"]) == (1, 2, 9)
+    assert table[table.method == "RDE"][["xi", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
     times = pd.read_csv(out["timing"])
     assert len(times) == 10
     assert times.localise_calls_per_query.eq(1.4).all()

@@ -60,6 +60,40 @@ def test_answers_come_in_order_with_probabilities_where_there_are_any(backend, l
         assert shares is None if not logprobs else shares["Yes"] == pytest.approx(28 * k / 255, abs=1e-6)
 
 
+def test_yes_and_no_are_asked_for_as_a_structured_choice_where_the_server_knows_it(requests):
+    """vLLM's field; a server that refuses it, or probabilities, is asked without from then on."""
+    with MLLMServer(reply) as server:
+        open_backend(settings(server, "openai")).answer(requests)
+        closed = [body for body in server.bodies if body.get("logprobs")]
+        assert len(closed) == 10
+        assert all(body["structured_outputs"] == {"choice": ["Yes", "No"]} for body in closed)
+        assert not any("structured_outputs" in body for body in server.bodies if body not in closed)
+    with MLLMServer(reply, refused=("structured_outputs", "logprobs")) as server:
+        answers = open_backend(settings(server, "openai")).answer(requests)
+        assert_right(answers)
+        assert answers[0].probabilities is None and len(server.bodies) == 20
+
+
+def test_an_older_ollama_is_asked_by_schema(requests):
+    """The first answer shows that it has no probabilities; from then on only the two words are possible."""
+    with MLLMServer(reply, logprobs=False) as server:
+        backend = open_backend(settings(server, "ollama", concurrency=1))
+        assert_right(backend.answer(requests))
+        assert "format" not in server.bodies[0]
+        later = [body for body in server.bodies[1:] if body["messages"][-1].get("images")]
+        assert len(later) == 9 and all(body["format"]["enum"] == ["Yes", "No"] for body in later)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_answer_that_was_cut_short_gets_more_room_once(backend):
+    ask = [Request("aggregate", "say word", None, 20)]
+    for room, tries in ((10, [20]), (30, [20, 40]), (100, [20, 40])):
+        with MLLMServer(reply, room=room) as server:
+            assert open_backend(settings(server, backend)).answer(ask)[0].text == "1. word."
+            limits = [b["options"]["num_predict"] if backend == "ollama" else b["max_tokens"] for b in server.bodies]
+            assert limits == tries
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_is_mended_by_another_try(backend, fault, requests):
@@ -95,6 +129,23 @@ def test_what_fails_to_the_end_is_marked_told_and_asked_again(backend, requests,
         assert_right(again.answer(requests))
         assert again.asked == {"aggregate": 1}
         assert set(server.asked.values()) == {1}, "no answered question is asked twice"
+
+
+def test_what_fails_to_the_end_can_fall_back_and_is_still_marked(requests, tmp_path):
+    """Instead of stopping; the next run asks it again."""
+
+    class Mute(MLLMServer):
+        def fault(self, question):
+            return "empty" if "word3" in question or "text 4" in question else super().fault(question)
+
+    with Mute(reply) as server:
+        s = settings(server, "openai", tries=2, on_failure="fallback")
+        for _ in range(2):
+            backend = CachedBackend(open_backend(s), AnswerStore(tmp_path, "w"))
+            answers = backend.answer(requests)
+            assert [k for k, answer in enumerate(answers) if answer.error] == [7, 8]
+            assert all(answers[k].text == "" and "empty" in answers[k].error for k in (7, 8))
+        assert backend.asked == {"aggregate": 1, "localise": 1}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -7,9 +7,11 @@ from _glue import job
 with job(snakemake):
     from icl.augmentation import gather, import_published
     from icl.data.pairs import read_pairs
+    from icl.provenance import write_json
 
-    out = Path(snakemake.output[0])
+    out, fallbacks = Path(snakemake.output.augmented), {}
     if snakemake.params.source:
         import_published(Path(snakemake.params.source), read_pairs(Path(snakemake.input.pairs)), out)
     else:
-        print("fallbacks:", gather([Path(path) for path in snakemake.input.shards], out))
+        fallbacks = gather([Path(path) for path in snakemake.input.shards], out)
+    write_json(Path(snakemake.output.fallbacks), fallbacks)

@@ -27,7 +27,8 @@ with job(snakemake):
     resumed = bool(kept.store.answers)
     found = rerank(kept, slice(None))
     measured = measure(found.scores, s.emb.text_pids, s.emb.image_pids, snakemake.params.bootstrap)
-    write_json(snakemake.output.metrics, measured | {"calls": {"localise": found.calls}})
+    measured |= {"calls": {"localise": found.calls}, "fallbacks": {"localise": found.fallbacks}}
+    write_json(snakemake.output.metrics, measured)
 
     times = untimed({"localise": found.calls}, len(s.captions))
     if live:

@@ -38,7 +38,7 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
     """
     requests = [Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 4, YES_NO) for r in records]
     answers = backend.answer(requests)
-    require_answers(requests, answers)
+    require_answers(requests, answers, backend)
     shares = np.array([yes_share(answer) for answer in answers])
     kinds = np.array([record["kind"] for record in records])
     own = shares[kinds == "own"]

@@ -31,6 +31,7 @@ class OllamaBackend(Served):
             raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
         self.client = ollama.Client(host=settings.url or None, timeout=settings.timeout)
         self._digests: dict[str, str] = {}
+        self.has_logprobs = True
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -70,16 +71,21 @@ class OllamaBackend(Served):
         user = {"role": "user", "content": request.text}
         if request.image is not None:
             user["images"] = [encoded_image(request.image, self.settings.max_pixels)]
+        found = self._send(request, user, request.max_new_tokens)
+        if found.done_reason == "length" and not request.choices:
+            found = self._send(request, user, 2 * request.max_new_tokens)  # once more, with room
+        return self._read(found, request)
+
+    def _send(self, request: Request, user: dict, limit: int) -> ollama.ChatResponse:
         options = {"temperature": request.temperature, "seed": request.seed}
-        options |= {"num_ctx": self.settings.num_ctx, "num_predict": request.max_new_tokens}
-        extra = {"logprobs": True, "top_logprobs": TOP} if request.choices else {}
+        options |= {"num_ctx": self.settings.num_ctx, "num_predict": limit}
         try:
-            found = self.client.chat(
+            return self.client.chat(
                 self._model(request.task),
                 [{"role": "system", "content": system_text()}, user],
                 options=options,
                 keep_alive=self.settings.keep_alive,
-                **extra,
+                **self._wanted(request),
             )
         except ollama.ResponseError as error:
             if error.status_code in (400, 401, 403, 404):
@@ -91,13 +97,22 @@ class OllamaBackend(Served):
             raise Transient(f"no connection: {error}") from error
         except ValueError as error:  # a body that is no chat
             raise Transient(f"unreadable reply: {str(error).splitlines()[0]}") from error
-        return self._read(found, request)
+
+    def _wanted(self, request: Request) -> dict:
+        """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
+        if not request.choices:
+            return {}
+        if self.has_logprobs:
+            return {"logprobs": True, "top_logprobs": TOP}
+        return {"format": {"type": "string", "enum": list(request.choices)}}
 
     def _read(self, found, request: Request) -> Answer:
         text, shares = found.message.content or "", None
         if request.choices and found.logprobs:
             top = found.logprobs[0].top_logprobs or [found.logprobs[0]]
             shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
+        elif request.choices:
+            self.has_logprobs = False
         if shares:
             text = max(shares, key=shares.get)
         return Answer(text, shares, found.prompt_eval_count or 0, found.eval_count or 0)

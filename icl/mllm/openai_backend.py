@@ -15,10 +15,15 @@ from icl.settings import MLLMSettings
 
 TOP = 20
 """Most likely first tokens asked for."""
+EXTRAS = {
+    "logprob": lambda choices: {"logprobs": True, "top_logprobs": TOP},
+    "structured": lambda choices: {"extra_body": {"structured_outputs": {"choice": list(choices)}}},  # vLLM
+}
+"""By the word that a server's refusal would name."""
 
 
 class OpenAIBackend(Served):
-    """Questions as chat completions; Yes/No from the first token's probabilities where the server gives them.
+    """Questions as chat completions; Yes/No by structured choice and from the first token's probabilities, where there are any.
 
     A LoRA adapter is served under a name of its own (vLLM's `--enable-lora`): `mllm.adapter_model` names it.
     """
@@ -31,7 +36,8 @@ class OpenAIBackend(Served):
             raise InputError("mllm.adapter_model", "no name", "the adapter's name on the server", remedy)
         key = os.environ.get("OPENAI_API_KEY", "none")
         self.client = openai.OpenAI(base_url=settings.url, api_key=key, timeout=settings.timeout, max_retries=0)
-        self.has_logprobs = True
+        self.extras = dict(EXTRAS)
+        """What this server is asked for with a Yes/No question; what it refuses is left out from then on."""
 
     def check(self) -> None:
         """Whether the server is there and knows the models.
@@ -88,9 +94,8 @@ class OpenAIBackend(Served):
         return self._read(found, request)
 
     def _send(self, request: Request, messages: list[dict], limit: int):
-        extra = {}
-        if request.choices and self.has_logprobs:
-            extra = {"logprobs": True, "top_logprobs": TOP}
+        sent = dict(self.extras) if request.choices else {}
+        extra = {key: value for more in sent.values() for key, value in more(request.choices).items()}
         try:
             return self.client.chat.completions.create(
                 model=self._model(request.task),
@@ -100,9 +105,11 @@ class OpenAIBackend(Served):
                 max_tokens=limit,
                 **extra,
             )
-        except openai.BadRequestError as error:
-            if extra and "logprob" in str(error).lower():
-                self.has_logprobs = False  # this server has none: the words decide
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            unknown = [name for name in sent if name in str(error).lower()]
+            for name in unknown:
+                self.extras.pop(name, None)
+            if unknown:
                 return self._send(request, messages, limit)
             raise Refused(_reason(error)) from error
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:

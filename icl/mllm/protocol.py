@@ -65,16 +65,26 @@ class Backend(Protocol):
         """Answers in the order of the requests."""
 
 
-def require_answers(requests: Sequence[Request], answers: Sequence[Answer], where: str = "") -> None:
-    """Stop where some questions found no answer.
+def is_tolerant(backend) -> bool:
+    """Whether questions that found no answer fall back instead of ending the run (`mllm.on_failure`)."""
+    return getattr(backend, "tolerant", False)
+
+
+def require_answers(requests: Sequence[Request], answers: Sequence[Answer], backend: Backend, where: str = "") -> None:
+    """Stop where some questions found no answer, unless the back-end is tolerant.
 
     Raises:
         InputError: says how many of which kind failed, why, and how to go on.
     """
+    if is_tolerant(backend):
+        return
     failed = [(r.task, a.error) for r, a in zip(requests, answers, strict=True) if a.error]
     if failed:
         kinds = Counter(error.split(":")[0] for _, error in failed)
         reasons = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
         found = f"{len(failed)} of {len(answers)} questions without an answer ({reasons}; for example: {failed[0][1]})"
-        remedy = "Look at the server, then run the same command again: only these are asked again."
+        remedy = (
+            "Look at the server, then run the same command again: only these are asked again. Or let them fall back: "
+            "mllm.on_failure: fallback."
+        )
         raise InputError(where or "MLLM back-end", found, "an answer to each", remedy)

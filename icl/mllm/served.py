@@ -71,6 +71,7 @@ class Served:
 
     def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
         self.settings, self._ask = settings, ask
+        self.tolerant = settings.on_failure == "fallback"
         self.portion = 4 * settings.concurrency
         """Answers that are stored together: few, so that a kill loses little."""
 

@@ -9,12 +9,13 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from icl.mllm.prompts import load_prompt
-from icl.mllm.protocol import Answer, Backend, Request, is_replay, require_answers
+from icl.mllm.protocol import Answer, Backend, Request, is_replay, is_tolerant, require_answers
+from icl.progress import progress
 
 
 @lru_cache(maxsize=200_000)
@@ -102,6 +103,7 @@ class CachedBackend:
         self.backend, self.store = backend, store
         self.portion = portion or getattr(backend, "portion", 256)
         self.asked: dict[str, int] = {}
+        self.tolerant = is_tolerant(backend)
 
     def identity(self, task: str) -> dict[str, str]:
         """The back-end's; in a replay, that of the back-end that once answered."""
@@ -113,22 +115,28 @@ class CachedBackend:
         """Answers in the order of the requests.
 
         Raises:
-            InputError: some found no answer; all others are kept.
+            InputError: some found no answer; all others are kept. A tolerant back-end's failed ones are given out as such.
         """
         known = {task: self.identity(task) for task in {r.task for r in requests}}
         keys = [request_key(r, known[r.task]) for r in requests]
         missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
-        todo, failed = list(missing.items()), []
         if not is_replay(self.backend):
             self.store.note_questions(request.task for request in requests)
             for task, identity in sorted(known.items()):
                 self.store.note_identity(task, identity)
+        failed: dict[str, Answer] = {}
+        label = f"MLLM {', '.join(sorted({r.task for r in missing.values()}))}"
+        for key, answer in progress(self._ask(list(missing.items())), len(missing), label):
+            self.asked[missing[key].task] = self.asked.get(missing[key].task, 0) + 1
+            if answer.error:
+                failed[key] = answer
+        require_answers([missing[key] for key in failed], list(failed.values()), self.backend, str(self.store.path))
+        return [failed.get(key) or self.store.answers[key] for key in keys]
+
+    def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[tuple[str, Answer]]:
+        """Answers by key, each kept before it is given out."""
         for start in range(0, len(todo), self.portion):
             part = todo[start : start + self.portion]
             answers = self.backend.answer([request for _, request in part])
             self.store.add([(key, request, a) for (key, request), a in zip(part, answers, strict=True)])
-            failed += [(request, a) for (_, request), a in zip(part, answers, strict=True) if a.error]
-            for _, request in part:
-                self.asked[request.task] = self.asked.get(request.task, 0) + 1
-        require_answers([r for r, _ in failed], [a for _, a in failed], str(self.store.path))
-        return [self.store.answers[key] for key in keys]
+            yield from ((key, a) for (key, _), a in zip(part, answers, strict=True))

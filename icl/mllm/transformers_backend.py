@@ -67,6 +67,8 @@ class TransformersBackend:
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
         self.settings, self.adapter = settings, adapter
+        self.portion = WINDOW * settings.batch_size
+        """Answers that are stored together."""
         self.qwen: QwenVL = load_qwen_vl(settings.model, adapter, precision=settings.precision)
         self._digests = {"model": folder_digest(settings.model), "adapter": folder_digest(adapter) if adapter else ""}
         self._verdicts: dict[tuple[str, ...], list[int]] = {}

@@ -64,7 +64,7 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
         start = time.perf_counter()
         answers = backend.answer(requests)
         seconds[task] = (time.perf_counter() - start) / len(requests)
-        require_answers(requests, answers)
+        require_answers(requests, answers, backend)
         return [answer.text for answer in answers]
 
     texts = rows.caption.tolist()

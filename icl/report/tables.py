@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
-from icl.rows import Row, judge_files, rows
+from icl.rows import Row, fallback_file, judge_files, rows
 from icl.settings import Settings
 
 CALLS = ("localise", "vqa", "aggregate")
@@ -56,7 +57,7 @@ class _Line:
 
     def __init__(self, results: Path, dataset: str, method: str, row: Row, seed: int) -> None:
         self.key = {"benchmark": dataset, "method": method, "seed": seed}
-        self.row = row
+        self.row, self.results = row, results
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
         self.folder, self.metrics = results / row.folder(dataset, seed), results / row.metrics(dataset, seed)
 
@@ -69,6 +70,7 @@ class _Line:
         line["refined_queries"] = found.get("refined")
         for kind in CALLS:
             line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.way else None
+        line |= self._fallbacks(found)
         line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.way else None
         selection = _read(self.retriever / "selection.json")
         line["checkpoint"] = _checkpoint(selection)
@@ -88,6 +90,14 @@ class _Line:
         line |= {"p50_seconds": found["p50"], "p95_seconds": found["p95"]}
         line |= {f"{kind}_calls_per_query": found["calls"].get(kind, 0) / found["queries"] for kind in CALLS}
         return line | {"queries": found["queries"], "queries_timed_alone": found["timed_alone"]}
+
+    def _fallbacks(self, found: dict) -> dict:
+        """Answers of THI, and of RDA on the training captions, in whose place something else stood."""
+        thi, rda = found.get("fallbacks", {}), {}
+        if self.row.retriever == "rda":
+            rda = _read(self.results / fallback_file(self.key["benchmark"]))
+        line = {f"{kind}_fallbacks": thi.get(kind) for kind in CALLS}
+        return line | {f"rda_{kind}_fallbacks": rda.get(kind) for kind in FALLBACKS}
 
     def _threshold(self) -> dict:
         if self.row.way != "thi":
