@@ -23,7 +23,7 @@ STAGE_VERSIONS = {
     "metrics": 2,
     "mine": 1,
     "records": 1,
-    "lora": 2,
+    "lora": 3,
     "judge": 2,
     "augment": 4,
     "thi": 3,

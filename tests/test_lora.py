@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from helpers import save_tiny_qwen2vl, tiny_corpus
@@ -45,17 +46,32 @@ def trainer(place, records, out, sft=SFT):
     return LoraTrainer(sft, MLLMSettings(model=str(place / "model")), records, place, 1, out)
 
 
-def test_a_resumed_fine_tuning_equals_an_uninterrupted_one(place, records, tmp_path):
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_resumed_fine_tuning_equals_an_uninterrupted_one(place, records, tmp_path, monkeypatch, steps):
+    """Two steps an epoch: killed within the first epoch, between the two, and within the second."""
     whole = trainer(place, records, tmp_path / "whole")
     frozen = {name: p.clone() for name, p in whole.qwen.model.named_parameters() if "lora_" not in name}
     whole.run()
     assert all(torch.equal(p, frozen[n]) for n, p in whole.qwen.model.named_parameters() if n in frozen)
+    monkeypatch.setattr("icl.mllm.lora.SAVE_STEPS", 1)
     cut = trainer(place, records, tmp_path / "cut")
-    cut._epoch(1)
+    learn = cut._learn
+
+    def killed(*arguments):
+        if cut.step == steps:
+            raise KeyboardInterrupt
+        return learn(*arguments)
+
+    cut._learn = killed
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
     resumed = trainer(place, records, tmp_path / "cut")
     resumed.run()
+    assert resumed.step == 4 and resumed.optimizer.state[resumed.parameters[0]]["step"] == 4
     one, two = (get_peft_model_state_dict(t.qwen.model) for t in (whole, resumed))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*histories)
     assert all("language_model" in name for name in one)
     assert not (tmp_path / "cut" / "state.pt").exists()
 

@@ -24,6 +24,8 @@ from icl.settings import MLLMSettings, SFTSettings
 
 TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 """All linear layers of the decoder."""
+SAVE_STEPS = 200
+"""Steps between two saved states within an epoch, which takes hours at paper scale."""
 
 
 def epoch_batches(lengths: list[int], size: int, rng: random.Random) -> list[list[int]]:
@@ -37,8 +39,12 @@ def epoch_batches(lengths: list[int], size: int, rng: random.Random) -> list[lis
     return batches
 
 
+STATE = ("epoch", "step", "done", "sums", "history")
+START = {"loss": 0.0, "accuracy": 0.0, "seconds": 0.0}
+
+
 class LoraTrainer:
-    """One fine-tuning run; `run` resumes after the last finished epoch."""
+    """One fine-tuning run; `run` resumes at the last saved state: of an epoch's end, or within a long one."""
 
     def __init__(
         self, sft: SFTSettings, mllm: MLLMSettings, records: list[dict], root: Path, seed: int, out: Path
@@ -62,6 +68,7 @@ class LoraTrainer:
         verdicts = {a: self.qwen.tokenizer(a, add_special_tokens=False)["input_ids"][0] for a in ("Yes", "No")}
         self.targets = torch.tensor([verdicts[record["answer"]] for record in records])
         self.epoch, self.step, self.history = 0, 0, []
+        self.done, self.sums = 0, dict(START)  # steps of the epoch under way, and what they add up to
 
     def run(self) -> None:
         """Train to the end and write the adapter."""
@@ -73,26 +80,35 @@ class LoraTrainer:
         (self.out / "state.pt").unlink(missing_ok=True)
 
     def _epoch(self, epoch: int) -> None:
-        start, total, right = time.time(), 0.0, 0
         rng = random.Random(f"{self.seed}-{epoch}")
         batches = epoch_batches([len(r.text) for r in self.requests], self.sft.batch_size, rng)
-        for batch in progress(batches, len(batches), f"LoRA epoch {epoch}/{self.sft.epochs}"):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.sft.lr * self._rate(len(batches) * self.sft.epochs)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss, hits = self._backward(batch)
-            if not math.isfinite(loss):
-                raise FloatingPointError(f"LoRA epoch {epoch}: loss {loss}; records {batch[:8]}...")
-            torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-            self.optimizer.step()
-            self.step += 1
-            total, right = total + loss * len(batch), right + hits
+        rest = batches[self.done :]
+        for batch in progress(rest, len(rest), f"LoRA epoch {epoch}/{self.sft.epochs}"):
+            start = time.time()
+            loss, hits = self._learn(batch, len(batches) * self.sft.epochs)
+            for name, value in (("loss", loss * len(batch)), ("accuracy", hits), ("seconds", time.time() - start)):
+                self.sums[name] += value
+            self.done += 1
+            if self.done % SAVE_STEPS == 0:
+                self._save_state()
         count = len(self.records)
-        self.epoch = epoch
-        self.history.append(
-            {"epoch": epoch, "loss": total / count, "accuracy": right / count, "seconds": time.time() - start}
-        )
+        means = {"loss": self.sums["loss"] / count, "accuracy": self.sums["accuracy"] / count}
+        self.history.append({"epoch": epoch, **means, "seconds": self.sums["seconds"]})
+        self.epoch, self.done, self.sums = epoch, 0, dict(START)
         self._save_state()
+
+    def _learn(self, batch: list[int], steps: int) -> tuple[float, int]:
+        """One step of all `steps`; its mean loss, and how many answers were right."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.sft.lr * self._rate(steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, hits = self._backward(batch)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"LoRA step {self.step}: loss {loss}; records {batch[:8]}...")
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return loss, hits
 
     def _rate(self, steps: int) -> float:
         """Linear warm-up, then linear decay to zero."""
@@ -119,8 +135,8 @@ class LoraTrainer:
     def _save_state(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
         adapter = get_peft_model_state_dict(self.qwen.model)
-        state = {"epoch": self.epoch, "step": self.step, "history": self.history, "adapter": adapter}
-        torch.save({**state, "optimizer": self.optimizer.state_dict()}, self.out / "state.part")
+        state = {name: getattr(self, name) for name in STATE}
+        torch.save({**state, "adapter": adapter, "optimizer": self.optimizer.state_dict()}, self.out / "state.part")
         (self.out / "state.part").replace(self.out / "state.pt")
 
     def _resume(self) -> None:
@@ -129,7 +145,8 @@ class LoraTrainer:
         state = torch.load(self.out / "state.pt", weights_only=True)
         set_peft_model_state_dict(self.qwen.model, state["adapter"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        for name in STATE:
+            setattr(self, name, state[name])
 
 
 def finetune(sft: SFTSettings, mllm: MLLMSettings, records: list[dict], root: Path, seed: int, out: Path) -> None:
@@ -137,7 +154,7 @@ def finetune(sft: SFTSettings, mllm: MLLMSettings, records: list[dict], root: Pa
 
     Args:
         records: as `sft.build_records` gives. root: image root. seed: of initialisation and order.
-        out: receives the adapter and history.csv; an interrupted run resumes from its last epoch.
+        out: receives the adapter and history.csv; an interrupted run resumes at its last saved state.
 
     Raises:
         InputError: no records, or the model does not load. FloatingPointError: the loss is not finite.
