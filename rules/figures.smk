@@ -1,16 +1,11 @@
 # Figures: one column wide (or two), PDF and PNG. `snakemake --cores all figures`
 FIRST = settings.seeds[0]
-MOVED_FILES = lines.transfer_files(settings)
 
 
 rule figures:
     input:
-        expand(
-            f"{R}/figures/{{dataset}}/{{name}}.png",
-            dataset=settings.tabled,
-            name=("density", "sweeps", "rounds", "examples", "ccd", "noise"),
-        ),
-        expand(f"{R}/figures/calibration.png" if lines.judge_files(settings) else []),
+        FIGURES,
+        expand(f"{R}/figures/{{dataset}}/noise.png", dataset=settings.tabled),
 
 
 rule sweeps:
@@ -112,8 +107,7 @@ rule figure_calibration:
 # The paper's tables, measured beside printed, each as CSV, Markdown and LaTeX: `snakemake --cores all tables`
 rule tables:
     input:
-        f"{R}/tables/main.md",
-        expand(f"{R}/tables/{{name}}.md" if MOVED_FILES else [], name=("cross_domain", "fine_coarse")),
+        TABLES,
 
 
 rule transfer_tables:

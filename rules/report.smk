@@ -1,4 +1,13 @@
 # Named targets and the tables.
+MOVED_FILES = lines.transfer_files(settings)
+TABLES = [f"{R}/tables/{name}.md" for name in ("main", *(("cross_domain", "fine_coarse") if MOVED_FILES else ()))]
+FIGURES = expand(
+    f"{R}/figures/{{dataset}}/{{name}}.png",
+    dataset=settings.tabled,
+    name=("density", "sweeps", "rounds", "examples", "ccd"),
+) + expand(f"{R}/figures/calibration.png" if lines.judge_files(settings) else [])
+
+
 localrules:
     all,
     table,
@@ -9,6 +18,8 @@ rule all:
         f"{R}/table.csv",
         f"{R}/timing.csv",
         expand(f"{R}/figures/contact_sheet.png" if runs.generated(settings) else []),
+        TABLES,
+        FIGURES,
 
 
 rule table:

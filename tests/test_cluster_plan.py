@@ -39,6 +39,6 @@ def test_the_paper_run_asks_slurm_for_what_the_docs_say(tmp_path):
     for name, layout in PAPER.items():
         save_official_layout(layout, tmp_path / "data" / name)
     profile = ("--profile", str(HOUSE / "profiles/slurm"), "--configfile", str(HOUSE / "config/paper.yaml"))
-    done = snakemake(tmp_path, "-n", "all", "tables", *profile, "--config", GPUS)
+    done = snakemake(tmp_path, "-n", "all", *profile, "--config", GPUS, "--cores", "64")
     plan = plan_of(done.stdout + done.stderr)
     assert plan in (HOUSE / "docs/cluster.md").read_text(), f"the plan is now:\n{plan}"
