@@ -17,6 +17,8 @@ from transformers.activations import QuickGELUActivation
 
 Choose = Callable[[Tensor], Tensor]
 """Attention row (B, L) of the global token to the places (B, m) of the tokens wanted."""
+CPU_ROWS = 1024
+"""Tokens that a CPU takes at once through an MLP."""
 
 
 def resize_image_positions(table: Tensor, height: int, width: int) -> Tensor:
@@ -43,21 +45,38 @@ def resize_text_positions(table: Tensor, length: int) -> Tensor:
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
-    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (B, nh, L, hs)
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, nh, L, hs)
 
 
 def _mlp(layer: nn.Module, x: Tensor) -> Tensor:
-    """x plus the block's MLP; QuickGELU as x sigmoid(ax) = silu(ax) / a: fewer passes, and one kept activation, not two."""
-    mlp, y = layer.mlp, layer.mlp.fc1(layer.layer_norm2(x))
-    if isinstance(mlp.activation_fn, QuickGELUActivation):
-        return x + mlp.fc2(F.silu(1.702 * y) / 1.702)
-    return x + mlp.fc2(mlp.activation_fn(y))
+    """x plus the block's MLP. A CPU takes some rows at a time: their hidden layer stays in its cache."""
+    rows = x.flatten(0, 1)
+    parts = rows.split(CPU_ROWS) if x.device.type == "cpu" else (rows,)
+    return x + torch.cat([_hidden(layer, part) for part in parts]).view_as(x)
+
+
+def _hidden(layer: nn.Module, rows: Tensor) -> Tensor:
+    mlp, y = layer.mlp, layer.mlp.fc1(layer.layer_norm2(rows))
+    if isinstance(
+        mlp.activation_fn, QuickGELUActivation
+    ):  # y sigmoid(ay) = silu(ay) / a, in place: one kept tensor, not two
+        y = F.silu(y.mul_(1.702), inplace=not torch.is_grad_enabled()).div_(1.702)
+    else:
+        y = mlp.activation_fn(y)
+    return mlp.fc2(y)
+
+
+def _project(y: Tensor, heads: int, *layers: nn.Linear) -> tuple[Tensor, ...]:
+    """Queries, keys or values (B, nh, L, hs), by one product for all of the given layers."""
+    if len(layers) == 1:
+        return (_heads(layers[0](y), heads),)
+    weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
+    return tuple(_heads(part, heads) for part in F.linear(y, weight, bias).chunk(len(layers), dim=-1))
 
 
 def _block(layer: nn.Module, x: Tensor, causal: bool) -> Tensor:
-    attn, heads = layer.self_attn, layer.self_attn.num_heads
-    y = layer.layer_norm1(x)
-    q, k, v = (_heads(proj(y), heads) for proj in (attn.q_proj, attn.k_proj, attn.v_proj))
+    attn = layer.self_attn
+    q, k, v = _project(layer.layer_norm1(x), attn.num_heads, attn.q_proj, attn.k_proj, attn.v_proj)
     y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).reshape(x.shape)
     return _mlp(layer, x + attn.out_proj(y))
 
@@ -93,10 +112,10 @@ def last_block(layer: nn.Module, x: Tensor, at: Tensor, causal: bool, choose: Ch
         The tokens (B, m, C), and the attention row (B, L).
     """
     attn, heads, y = layer.self_attn, layer.self_attn.num_heads, layer.layer_norm1(x)
-    k, v = _heads(attn.k_proj(y), heads), _heads(attn.v_proj(y), heads)
+    k, v = _project(y, heads, attn.k_proj, attn.v_proj)
     row = attention_row(layer, y, k, at, causal)
     places = choose(row) if choose else torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-    q = _heads(attn.q_proj(take(y, places)), heads)
+    (q,) = _project(take(y, places), heads, attn.q_proj)
     past = None
     if causal:
         past = (torch.arange(x.shape[1], device=x.device) <= places.unsqueeze(-1)).unsqueeze(1)  # (B, 1, m, L)
