@@ -12,13 +12,14 @@ from pathlib import Path
 from icl.config import TRAINED, has_val, to_mapping
 from icl.errors import InputError
 from icl.mllm.registry import SERVED
+from icl.retriever.ccd import variant_of
 from icl.settings import Settings
 
 #: Raise a stage's number when its code changes what its output means: it then reruns, and what follows it.
 STAGE_VERSIONS = {
     "benchmark": 1,
     "pairs": 1,
-    "retriever": 3,
+    "retriever": 4,
     "embed": 2,
     "metrics": 2,
     "mine": 1,
@@ -145,6 +146,8 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
         changes["selection"] = "last"
     if noisy := _NOISY.fullmatch(method):
         changes |= {"noise_rate": int(noisy[1]) / 100, "ccd": not noisy[2]}
+    rate = changes.get("noise_rate", settings.retriever.noise_rate)
+    changes["ccd_variant"] = variant_of(settings.retriever.ccd_variant, rate, spec.layout)
     part = to_mapping(dataclasses.replace(settings.retriever, **changes))
     if method != "rda":
         part = {key: value for key, value in part.items() if not key.startswith("rda_")}

@@ -96,10 +96,25 @@ class RetrieverSettings:
         "GMM settings of CCD: default, strict or auto (published rule).",
         choices=("default", "strict", "auto"),
     )
+    ccd_views: str = setting(
+        "plain",
+        "What CCD's losses are taken on: plain images and captions, or augmented ones as in training (as published).",
+        choices=("plain", "augmented"),
+    )
     rda_gamma_slope: float = setting(
         0.03, "gamma = max(floor, 1 - slope * epoch), Eq. (3) (paper: 0.03 over 60 epochs)."
     )
+    rda_loss: str = setting(
+        "same",
+        "Matching loss of the augmented texts, Eq. (2): same as `loss`, or tal whatever that is (as published).",
+        choices=("same", "tal"),
+    )
     rda_gamma_floor: float = setting(0.1, "Floor of gamma, Eq. (3).")
+    stretched_positions: str = setting(
+        "interpolated",
+        "Text positions beyond the checkpoint's: interpolated (the paper), or random (as the published code leaves them).",
+        choices=("interpolated", "random"),
+    )
     stretched_positions_lr_factor: float = setting(
         5.0, "Factor on the learning rate of text positions stretched beyond CLIP's 77 (as published)."
     )
@@ -166,6 +181,12 @@ class MLLMSettings:
         "Weights of the transformers back-end and of LoRA's base: float32, bfloat16, float16, or auto (bfloat16 on a GPU, "
         "float32 on a CPU).",
         choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    reading: str = setting(
+        "careful",
+        "How THI reads T_loc and T_vqa: careful (the first yes or no is the verdict; no valid line is lost), or published "
+        "('yes' anywhere is a Yes; lines with a colon and all after a first sentence are lost).",
+        choices=("careful", "published"),
     )
     adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")
     max_new_tokens_vqa: int = setting(240, "Generation limit of T_vqa.")

@@ -55,6 +55,9 @@ class Session:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     fallbacks: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("localise", "vqa", "aggregate"), 0))
 
+    def __post_init__(self) -> None:
+        self._is_yes, self._subtexts = parsing.READINGS[self.settings.reading]
+
     def _timed(self, stage: str, start: float) -> None:
         self.seconds[stage] += time.perf_counter() - start
 
@@ -76,7 +79,7 @@ class Session:
                 for q in open_rows
             ]
             for q, answer in zip(open_rows, self._ask(requests), strict=True):
-                yes = parsing.is_yes(answer.text)
+                yes = self._is_yes(answer.text)
                 self.fallbacks["localise"] += not parsing.says_yes_or_no(answer.text)
                 shares[q].append(round(parsing.yes_share(answer), 4))
                 interactions[q].tell(yes)
@@ -90,7 +93,7 @@ class Session:
         answers = self._ask([Request("vqa", prompts.vqa_text(), self.images[c], limit) for c in columns])
         self.fallbacks["vqa"] += sum(not parsing.numbered_list(answer.text) for answer in answers)
         self._timed("vqa", start)
-        return {c: parsing.vqa_subtexts(answer.text) for c, answer in zip(columns, answers, strict=True)}
+        return {c: self._subtexts(answer.text) for c, answer in zip(columns, answers, strict=True)}
 
     def refine(self, captions: list[str], subtexts: list[list[str]]) -> list[str]:
         """Refined queries q^ by T_aggr."""

@@ -1,5 +1,7 @@
 """Parity of the whole RDE model with the published implementation's numeric reference vectors."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from icl.retriever.backbone import _block, last_block, resize_image_positions, resize_text_positions
 from icl.retriever.checkpoints import build_retriever
 from icl.retriever.losses import LOSSES
-from icl.retriever.schedule import rda_weight
+from icl.retriever.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.step import Batch, TrainingStep
 from icl.retriever.weights import from_published, to_published
 from icl.retriever.world import World
@@ -16,6 +18,18 @@ from icl.settings import RetrieverSettings
 from tests.test_golden import GOLDEN, load, needs_golden
 
 pytestmark = needs_golden
+OURS = {
+    "text_length",
+    "num_epoch",
+    "warmup_epochs",
+    "warmup_factor",
+    "lr",
+    "weight_decay",
+    "bias_lr_factor",
+    "lr_factor",
+}
+"""Published options of the schedule that are settings here: Adam, linear warm-up, cosine."""
+ALONE = World(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +204,67 @@ def test_all_stored_losses_and_gradient_norms(golden):
                 assert published[name].norm().item() == pytest.approx(norm, rel=2e-3, abs=1e-3), (key, name)
 
 
+def test_a_training_steps_loss_is_the_sum_of_the_stored_parts(golden):
+    """For every stored loss, label set and mode, by the step that trains; the augmented texts' loss is always TAL."""
+    meta, _, _ = golden
+    images, ids, rids, pids, label = inputs(golden)
+    c = meta["config"]
+    for key, expected in meta["losses"].items():
+        task, mode, *rest = key.split("|")
+        epoch = next((int(part.removeprefix("epoch")) for part in rest if part.startswith("epoch")), 1)
+        name, model = task.split("+")[0].lower(), published_model(golden).train(mode == "train")
+        step = TrainingStep(model, LOSSES[name], c["tau"], c["margin"], ALONE, 0, LOSSES["tal"])
+        texts = [(ids, 1.0)]
+        if "aug" in task:
+            texts.append((rids, rda_weight(epoch, RetrieverSettings(rda_gamma_slope=0.03))))
+        labels = torch.ones_like(label) if "all_labels_one" in rest else label
+        found = step.backward(Batch(images.float(), texts, pids, labels))
+        parts = sum(value for part, value in expected.items() if part.endswith("_loss"))
+        assert found.item() == pytest.approx(parts, rel=5e-4, abs=2e-4), key
+
+
+def test_rates_and_decay_of_every_parameter_over_the_epochs(golden):
+    """Where our optimiser can be set like the stored one: cosine over any epochs, any text length."""
+    told, compared = json.loads((GOLDEN / "schedule.json").read_text()), 0
+    defaults = told["defaults"]
+    for case in (told["default"], *told["alternatives"]):
+        options = {**defaults, **case["overrides"]}
+        if set(case["overrides"]) - OURS:
+            continue
+        model = published_model(golden)
+        if options["text_length"] > 77:
+            model.backbone.text_positions = torch.nn.Parameter(torch.zeros(options["text_length"], model.backbone.dim))
+        settings = RetrieverSettings(
+            epochs=options["num_epoch"],
+            warmup_epochs=options["warmup_epochs"],
+            warmup_factor=options["warmup_factor"],
+            lr=options["lr"],
+            weight_decay=options["weight_decay"],
+            bias_lr_factor=options["bias_lr_factor"],
+            stretched_positions_lr_factor=options["lr_factor"],
+            adam_eps=case["hyper"]["eps"],
+        )
+        optimizer = build_optimizer(model, settings)
+        assert optimizer.defaults["betas"] == tuple(case["hyper"]["betas"])
+        names = [name for name, _ in model.named_parameters()]
+        for name, group in zip(names, optimizer.param_groups, strict=True):
+            kind = ("tse" if "_tse." in name else "clip") + ("_bias" if name.endswith("bias") else "_weight")
+            kind = "text_positional_embedding" if name.endswith("text_positions") else kind
+            assert group["eps"] == case["hyper"]["eps"]
+            assert group["weight_decay"] == case["kinds"][kind]["weight_decay"], name
+            rates = [group["base"] * rate_factor(e, settings) for e in range(1, settings.epochs + 1)]
+            assert rates == pytest.approx(case["lr_per_epoch"][kind], rel=1e-6, abs=1e-15), name
+        compared += 1
+    assert compared >= 1
+
+
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_gradients(golden, mode):
     meta, data, _ = golden
     model = published_model(golden).train(mode == "train")
     images, ids, rids, pids, label = inputs(golden)
     c, gamma = meta["config"], rda_weight(1, RetrieverSettings(rda_gamma_slope=0.03))
-    step = TrainingStep(model, LOSSES["tal"], c["tau"], c["margin"], World(0, 1, torch.device("cpu")), 0)
+    step = TrainingStep(model, LOSSES["tal"], c["tau"], c["margin"], ALONE, 0)
     step.backward(Batch(images.float(), [(ids, 1.0), (rids, gamma)], pids, label))
     grads = to_published({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     stored = [name for name in data.files if name.startswith(f"grad_{mode}_ep1/")]

@@ -6,6 +6,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from icl.errors import InputError
 from icl.retriever.checkpoints import build_retriever, new_retriever
+from icl.retriever.published import published_settings
 from icl.retriever.sources import read_weights
 from icl.retriever.weights import from_transformers, to_published
 from icl.settings import RetrieverSettings
@@ -107,6 +108,37 @@ def test_a_published_retriever_is_read_back_equal(clip, tmp_path):
         77,
     )
     assert_equal(again.state_dict(), model.state_dict())
+
+
+CONFIGS = "img_size: !!python/tuple\n- 48\n- 24\nselect_ratio: 0.4\ntext_length: 60\nstride_size: 16\nname: RDE\n"
+
+
+def test_a_published_retriever_brings_its_settings(tmp_path):
+    """configs.yaml beside best.pth; without one, the run's own settings stand."""
+    settings, source = RetrieverSettings(), str(tmp_path / "best.pth")
+    torch.save({}, source)
+    assert published_settings(source, settings) is settings
+    (tmp_path / "configs.yaml").write_text(CONFIGS)
+    found = published_settings(source, settings)
+    assert (found.image_height, found.image_width, found.select_ratio, found.text_length) == (48, 24, 0.4, 60)
+    assert published_settings("openai/clip-vit-base-patch16", settings) is settings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (CONFIGS.replace("16", "12"), "configs.yaml, stride_size: found 12"),
+        (CONFIGS.replace("60", "many"), "unreadable settings"),
+        ("a: !!python/object/apply:print [executed]", "unreadable settings"),
+        ("- a list", "unreadable settings"),
+    ],
+)
+def test_published_settings_that_cannot_be_taken_are_named(tmp_path, text, said, capsys):
+    torch.save({}, tmp_path / "best.pth")
+    (tmp_path / "configs.yaml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        published_settings(str(tmp_path / "best.pth"), RetrieverSettings())
+    assert "executed" not in capsys.readouterr().out
 
 
 def test_the_text_table_is_interpolated_from_77_to_168(clip):

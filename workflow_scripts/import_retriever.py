@@ -8,9 +8,11 @@ from _glue import job
 with job(snakemake):
     from icl.config import typed
     from icl.retriever.checkpoints import import_retriever, save_retriever
+    from icl.retriever.published import published_settings
     from icl.settings import RetrieverSettings
 
-    settings, out = typed(RetrieverSettings, snakemake.params.settings), Path(snakemake.output.model).parent
-    model, tokenizer = import_retriever(snakemake.params.source, settings, settings.text_length)
+    source, out = snakemake.params.source, Path(snakemake.output.model).parent
+    settings = published_settings(source, typed(RetrieverSettings, snakemake.params.settings))
+    model, tokenizer = import_retriever(source, settings, settings.text_length)
     save_retriever(model, tokenizer, settings, out)
     Path(snakemake.output.selection).write_text(json.dumps({"rule": "given", "epoch": 0}))

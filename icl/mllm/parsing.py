@@ -17,6 +17,11 @@ def is_yes(answer: str) -> bool:
     return bool(found) and found[1].lower() == "yes"
 
 
+def is_yes_published(answer: str) -> bool:
+    """True where "yes" stands anywhere, in "eyes" too."""
+    return "yes" in answer.lower()
+
+
 def yes_share(answer: Answer) -> float:
     """Probability of Yes; 0 or 1 where the back-end gives none."""
     return answer.probabilities["Yes"] if answer.probabilities else float(is_yes(answer.text))
@@ -46,6 +51,21 @@ def vqa_subtexts(answer: str) -> list[str]:
             text = text[0].upper() + text[1:]
             subtexts.append(text if text[-1] in ".!?。" else f"{text}.")
     return subtexts
+
+
+def vqa_subtexts_published(answer: str) -> list[str]:
+    """Sub-texts as the published code takes them: of each line without a colon what stands between the first two ". "."""
+    subtexts = []
+    for line in answer.split("\n"):
+        if ":" not in line:
+            parts = line.replace("Yes, ", "").replace("No, ", "").split(". ")
+            text = parts[1][:1].upper() + parts[1][1:] if len(parts) > 1 else ""
+            subtexts.append(text if text.endswith(".") or len(parts) == 1 else f"{text}.")
+    return subtexts
+
+
+READINGS = {"careful": (is_yes, vqa_subtexts), "published": (is_yes_published, vqa_subtexts_published)}
+"""By `mllm.reading`: what is a Yes, and T_vqa's sub-texts."""
 
 
 _COLOURS = (

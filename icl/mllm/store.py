@@ -126,17 +126,19 @@ class CachedBackend:
                 self.store.note_identity(task, identity)
         failed: dict[str, Answer] = {}
         label = f"MLLM {', '.join(sorted({r.task for r in missing.values()}))}"
-        for key, answer in progress(self._ask(list(missing.items())), len(missing), label):
-            self.asked[missing[key].task] = self.asked.get(missing[key].task, 0) + 1
-            if answer.error:
-                failed[key] = answer
+        for part in progress(self._ask(list(missing.items())), len(missing), label, len):
+            for key, request, answer in part:
+                self.asked[request.task] = self.asked.get(request.task, 0) + 1
+                if answer.error:
+                    failed[key] = answer
         require_answers([missing[key] for key in failed], list(failed.values()), self.backend, str(self.store.path))
         return [failed.get(key) or self.store.answers[key] for key in keys]
 
-    def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[tuple[str, Answer]]:
-        """Answers by key, each kept before it is given out."""
+    def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[list[tuple[str, Request, Answer]]]:
+        """Portions of answers, each kept before it is given out."""
         for start in range(0, len(todo), self.portion):
             part = todo[start : start + self.portion]
             answers = self.backend.answer([request for _, request in part])
-            self.store.add([(key, request, a) for (key, request), a in zip(part, answers, strict=True)])
-            yield from ((key, a) for (key, _), a in zip(part, answers, strict=True))
+            found = [(key, request, answer) for (key, request), answer in zip(part, answers, strict=True)]
+            self.store.add(found)
+            yield found

@@ -143,8 +143,11 @@ class CLIPBackbone(nn.Module):
         del self.vision.embeddings.position_embedding, self.text.embeddings.position_embedding
         self.dim = config.projection_dim
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor], stretched: str = "interpolated") -> None:
         """Take CLIP's weights (under the names of `weights.Weights`), with the positional tables resized to fit.
+
+        Args:
+            stretched: what becomes of text positions beyond the table's: interpolated, or random (the whole table).
 
         Raises:
             ValueError: a weight is missing, unexpected or of another shape; names them.
@@ -152,7 +155,7 @@ class CLIPBackbone(nn.Module):
         state = dict(tensors)
         for name, resized in (
             ("image_positions", lambda table: resize_image_positions(table, *self.grid)),
-            ("text_positions", lambda table: resize_text_positions(table, len(self.text_positions))),
+            ("text_positions", lambda table: self._text_table(table, stretched)),
         ):
             if name in state:
                 state[name] = resized(state[name])
@@ -168,6 +171,12 @@ class CLIPBackbone(nn.Module):
         if wrong:
             raise ValueError(f"{len(wrong)} weights do not fit: {'; '.join(wrong[:8])}")
         self.load_state_dict(state)
+
+    def _text_table(self, table: Tensor, stretched: str) -> Tensor:
+        length = len(self.text_positions)
+        if stretched == "random" and length > len(table):
+            return torch.randn(length, table.shape[1]) * 0.01  # CLIP's own initialisation
+        return resize_text_positions(table, length)
 
     def encode_images(self, pixels: Tensor, choose: Choose | None = None) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, H, W) to projected tokens and the class token's attention (B, 1 + n) in the last block.

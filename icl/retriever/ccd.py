@@ -13,6 +13,13 @@ VARIANTS = {
 """Settings of the Gaussian mixture; `strict` is published for RSTPReid and for noise above 0.4."""
 
 
+def variant_of(name: str, noise_rate: float, layout: str = "") -> str:
+    """The variant meant by `retriever.ccd_variant`: `auto` is the published rule."""
+    if name != "auto":
+        return name
+    return "strict" if noise_rate > 0.4 or layout == "rstpreid" else "default"
+
+
 @dataclass(frozen=True)
 class Division:
     """Attributes:

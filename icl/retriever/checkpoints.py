@@ -44,7 +44,8 @@ def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) 
         ValueError: weights that do not fit; names them.
     """
     backbone = CLIPBackbone(weights.config, settings.image_height, settings.image_width, length)
-    backbone.load({name: t for name, t in weights.tensors.items() if "_tse." not in name})
+    own = {name: t for name, t in weights.tensors.items() if "_tse." not in name}
+    backbone.load(own, settings.stretched_positions)
     if not weights.has_tse:
         return _rde(backbone, settings.tse_dim, settings)
     model = _rde(backbone, len(weights.tensors["image_tse.linear.weight"]), settings)

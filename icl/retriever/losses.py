@@ -73,6 +73,12 @@ Loss = Callable[[Tensor, Tensor, float, float], Tensor]
 LOSSES: dict[str, Loss] = {"tal": tal, "trl": trl, "infonce": infonce, "sdm": sdm}
 
 
+def total(loss: Loss, values: Tensor, label: Tensor) -> Tensor:
+    """One number of a batch's losses (B,), of the pairs with label 1: the sum; InfoNCE and SDM their mean (as published)."""
+    summed = (label * values).sum()
+    return summed / label.sum().clamp_min(1) if loss in (infonce, sdm) else summed
+
+
 def loss_named(name: str) -> Loss:
     """Look a loss up.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import CLIPModel
 
 from icl.errors import InputError
+from icl.progress import announce
 from icl.retriever.weights import Weights, from_published, from_transformers
 
 KNOWN_FILES = {
@@ -39,6 +40,7 @@ def read_weights(source: str) -> Weights:
     """
     try:
         if Path(source).is_file():
+            announce(f"{source}: {KNOWN_FILES.get(sha256(Path(source)), 'a file whose checksum is not known')}")
             return _checked(source, from_published(read_state(Path(source))))
         return from_transformers(CLIPModel.from_pretrained(source))
     except InputError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from icl.retriever.losses import Loss
+from icl.retriever.losses import Loss, total
 from icl.retriever.model import RDE, Selection, normalised
 from icl.retriever.world import World
 
@@ -37,10 +37,13 @@ class TrainingStep:
 
     Args:
         piece: pairs that the backbone takes at once; 0 takes all of them.
+        rda_loss: of the augmented texts, Eq. (2); None: the same.
     """
 
-    def __init__(self, model: RDE, loss: Loss, tau: float, margin: float, world: World, piece: int) -> None:
-        self.model, self.loss, self.tau, self.margin = model, loss, tau, margin
+    def __init__(
+        self, model: RDE, loss: Loss, tau: float, margin: float, world: World, piece: int, rda_loss: Loss | None = None
+    ) -> None:
+        self.model, self.tau, self.margin, self.losses = model, tau, margin, (loss, rda_loss or loss)
         self.world, self.piece = world, piece
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=model.dtype == torch.float16)
 
@@ -92,12 +95,12 @@ class TrainingStep:
     def _loss(self, selections: list[Selection], batch: Batch) -> Tensor:
         """The raw captions' Eq. (1) plus gamma times the augmented ones' Eq. (2); images are encoded once for both."""
         image = normalised(self.model.finish_images(selections[0]))
-        total = torch.zeros((), device=batch.label.device)
-        for selection, (_, weight) in zip(selections[1:], batch.texts, strict=True):
+        out = torch.zeros((), device=batch.label.device)
+        for selection, (_, weight), loss in zip(selections[1:], batch.texts, self.losses, strict=False):
             text = normalised(self.model.finish_texts(selection))
-            losses = [self.loss(i @ t.T, batch.pids, self.tau, self.margin) for i, t in zip(image, text, strict=True)]
-            total = total + weight * (batch.label * sum(losses)).sum()
-        return total
+            values = [loss(i @ t.T, batch.pids, self.tau, self.margin) for i, t in zip(image, text, strict=True)]
+            out = out + weight * total(loss, sum(values), batch.label)
+        return out
 
 
 def _joined(parts: list[Selection]) -> Selection:

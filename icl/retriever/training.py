@@ -16,10 +16,10 @@ from icl.data.images import Augmentation
 from icl.data.pairs import split_of
 from icl.metrics import Metrics, retrieval_metrics
 from icl.progress import progress
-from icl.retriever.ccd import Division, divide, quality
+from icl.retriever.ccd import Division, divide, quality, variant_of
 from icl.retriever.checkpoints import new_retriever, save_retriever
 from icl.retriever.embeddings import embed, encode_images, encode_texts, open_store
-from icl.retriever.losses import loss_named
+from icl.retriever.losses import loss_named, tal
 from icl.retriever.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.step import Batch, TrainingStep
 from icl.retriever.training_data import TrainingData
@@ -50,7 +50,9 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, settings)
         loss, s = loss_named(settings.loss), settings
         self.loss = loss
-        self.step = TrainingStep(self.model, loss, s.tau, s.margin, self.world, s.piece)
+        self.step = TrainingStep(
+            self.model, loss, s.tau, s.margin, self.world, s.piece, tal if s.rda_loss == "tal" else None
+        )
         self.epoch, self.history, self.best = 0, [], {"epoch": 0}
         self.best_weights: dict[str, Tensor] = {}
         self.division: Division | None = None
@@ -134,20 +136,33 @@ class Trainer:
         if epoch == 1 or not self.settings.ccd:
             return torch.ones(len(self.data.rows), dtype=torch.long)
         self.model.eval()
-        captions = self.data.rows.caption.tolist()
-        image = encode_images(self.model, self.data.store, self.world)
-        text = encode_texts(self.model, self.tokenizer, captions, self.world)
         generator = torch.Generator().manual_seed(self.seed * 2003 + epoch)
-        for batch in torch.randperm(len(captions), generator=generator).split(self.settings.batch_size):
-            rows, pids = self.data.image_rows[batch], self.data.pids[batch]
-            for k in range(2):
-                scores = image[k][rows] @ text[k][batch].T
-                self.pair_losses[k, batch] = self.loss(scores, pids, self.settings.tau, self.settings.margin).numpy()
-        variant = self.settings.ccd_variant
-        if variant == "auto":
-            variant = "strict" if self.settings.noise_rate > 0.4 else "default"
+        batches = list(torch.randperm(len(self.ids), generator=generator).split(self.settings.batch_size))
+        views = self._plain_views if self.settings.ccd_views == "plain" else self._augmented_views
+        for batch, *pairs in views(batches, epoch, generator):
+            for k, (image, text) in enumerate(pairs):
+                scores = image @ text.T
+                values = self.loss(scores, self.data.pids[batch], self.settings.tau, self.settings.margin)
+                self.pair_losses[k, batch] = values.numpy()
+        variant = variant_of(self.settings.ccd_variant, self.settings.noise_rate)
         self.division = divide(*self.pair_losses, variant, self.seed * 31 + epoch)
         return torch.from_numpy(self.division.clean)
+
+    def _plain_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator):
+        """Batches, each with its (image, text) BGE and TSE: encoded once, from images and captions as they are."""
+        image = encode_images(self.model, self.data.store, self.world)
+        text = encode_texts(self.model, self.tokenizer, self.data.rows.caption.tolist(), self.world)
+        for batch in batches:
+            rows = self.data.image_rows[batch]
+            yield batch, *((i[rows], t[batch]) for i, t in zip(image, text, strict=True))
+
+    def _augmented_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator):
+        """The same from augmented images and masked captions, batch by batch."""
+        labels = torch.ones(len(self.ids), dtype=torch.long)
+        for batch, ready in zip(batches, self._prepared(batches, labels, None, epoch, generator), strict=True):
+            image, text = self.model.encode_images(ready.pixels), self.model.encode_texts(ready.texts[0][0])
+            both = [[self.world.gather(part, len(batch)).cpu() for part in kind] for kind in (image, text)]
+            yield batch, *zip(*both, strict=True)
 
     def _measure(self, split: str) -> Metrics:
         self.model.eval()
