@@ -39,6 +39,20 @@ def test_a_benchmark_without_val_takes_its_last_epoch_and_its_own_text_length():
     assert runs.splits(settings(), "a", "rda") == ["val", "test"]
 
 
+def test_ccds_automatic_variant_follows_the_published_rule():
+    """Strict for RSTPReid, and where more than 40 % of the captions are noise."""
+    s = settings(
+        datasets={"c": {"root": "c"}, "r": {"root": "r", "layout": "rstpreid"}}, retriever={"ccd_variant": "auto"}
+    )
+    variants = {
+        (d, m): runs.retriever_part(s, d, m)["ccd_variant"] for d in "cr" for m in ("rde", "rde-noise20", "rde-noise50")
+    }
+    assert [variants["c", m] for m in ("rde", "rde-noise20", "rde-noise50")] == ["default", "default", "strict"]
+    assert variants["r", "rde"] == "strict"
+    told = settings(retriever={"ccd_variant": "strict"})
+    assert runs.retriever_part(told, "a", "rde")["ccd_variant"] == "strict"
+
+
 def test_a_stage_depends_only_on_its_own_settings():
     s = settings()
     other = dataclasses.replace(

@@ -151,6 +151,19 @@ def test_the_text_table_is_interpolated_from_77_to_168(clip):
     assert torch.allclose(table[0], source[0]) and torch.allclose(table[-1], source[-1])
 
 
+def test_a_stretched_table_can_be_left_random_as_published():
+    """Only where it is stretched: at 77 tokens the checkpoint's own stands."""
+    weights = from_transformers(random_clip(SMALL, 32))
+    settings = RetrieverSettings(image_height=48, image_width=48, tse_dim=48, stretched_positions="random")
+    torch.manual_seed(5)
+    first = build_retriever(weights, settings, 168).backbone.text_positions
+    torch.manual_seed(5)
+    assert torch.equal(build_retriever(weights, settings, 168).backbone.text_positions, first), "seeded"
+    source = weights.tensors["text_positions"]
+    assert not torch.allclose(first[0], source[0]) and 0.009 < first.std() < 0.011
+    assert torch.equal(build_retriever(weights, settings, 77).backbone.text_positions, source)
+
+
 def test_half_precision_becomes_float32(tmp_path):
     expected = from_transformers(random_clip(SMALL, 32)).tensors
     torch.save({k: v.half() for k, v in clip_names(expected).items()}, tmp_path / "half.pt")

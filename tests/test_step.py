@@ -18,7 +18,7 @@ from icl.data.pairs import read_pairs, split_of, write_pairs
 from icl.data.readers import read_annotations
 from icl.errors import InputError
 from icl.retriever.checkpoints import load_retriever, new_retriever
-from icl.retriever.losses import tal
+from icl.retriever.losses import infonce, tal
 from icl.retriever.step import Batch, TrainingStep
 from icl.retriever.training import train_retriever
 from icl.retriever.training_data import noise_index
@@ -122,6 +122,34 @@ def test_two_processes_train_as_one(place, settings, tmp_path, piece):
         np.testing.assert_allclose(two[name].float(), one[name].float(), atol=1e-5, err_msg=name)
     losses = [pd.read_csv(tmp_path / name / "history.csv").loss for name in ("one", "two")]
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_ccd_on_augmented_views_is_another_division_and_the_same_in_two_processes(place, settings, tmp_path):
+    """As published: losses of augmented images and masked captions."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+    course = {**COURSE, "ccd_views": "augmented"}
+    run_processes(2, tmp_path / "train.py", str(place), str(tmp_path / "two"), "0", repr(course))
+    pairs, root = read_pairs(place / "pairs.parquet"), place / "set" / "imgs"
+    for name, one in (("plain", settings), ("one", replace(settings, ccd_views="augmented"))):
+        train_retriever(one, pairs, root, 1, tmp_path / name)
+    losses = {name: pd.read_parquet(tmp_path / name / "ccd.parquet").loss_bge for name in ("plain", "one", "two")}
+    assert not np.allclose(losses["one"], losses["plain"])
+    np.testing.assert_allclose(losses["two"], losses["one"], atol=1e-4)
+
+
+def test_the_augmented_texts_can_have_a_loss_of_their_own(settings):
+    """Published: always TAL. With InfoNCE for the raw captions, only their part changes."""
+    torch.manual_seed(1)
+    model, tokenizer = new_retriever(settings)
+    batch = some_batch(model.eval(), tokenizer, 10)
+    raw, augmented = (replace(batch, texts=[text]) for text in batch.texts)
+
+    def loss(own, rda, batch):
+        return TrainingStep(model, own, 0.015, 0.1, ALONE, 0, rda).backward(batch).item()
+
+    both = loss(infonce, tal, batch)
+    assert both == pytest.approx(loss(infonce, None, raw) + loss(tal, None, augmented), rel=1e-5)
+    assert both != pytest.approx(loss(infonce, None, batch), rel=1e-3)
 
 
 def test_a_worlds_shares_cover_all_rows_once():
