@@ -48,7 +48,7 @@ rule select_xi:
         settings=runs.interaction_part(settings),
         mllm=runs.mllm_part(settings),
         xi=lambda w: settings.datasets[w.dataset].xi,
-        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-val",
+        answers=lambda w: f"{R}/answers/{w.dataset}-val",
         root=lambda w: runs.image_root(settings, w.dataset),
         version=runs.STAGE_VERSIONS["thi"],
     script:

@@ -40,6 +40,8 @@ class MLLMServer(ThreadingHTTPServer):
         room: int = 0,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.sent: list[tuple[float, str]] = []
+        """(time.time(), prompt) of every whole answer, when it had been sent."""
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
         self.refused, self.room, self.bodies = refused, room, []
@@ -108,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "refuse":
             self.close_connection = True
             return self.connection.close()
-        if fault in ("429", "500"):
+        if fault in ("404", "429", "500"):
             return self._json(int(fault), {"error": "busy"} if ollama else {"error": {"message": "busy"}})
         if fault == "not-json":
             return self._send(200, b"<html>a proxy's page</html>")
@@ -136,6 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.connection.close()
         self._send(200, whole)
+        self.server.sent.append((time.time(), prompt))
 
 
 def _ollama_question(body: dict) -> tuple[str, bytes | None]:

@@ -175,6 +175,29 @@ def test_nothing_is_asked_twice(tmp_path, place):
     assert again.answer(requests + requests) == first and len(backend.asked) == len(requests)
 
 
+def test_jobs_that_share_a_folder_take_over_each_others_answers(tmp_path, place):
+    """Opened side by side; each remembers who answered it, which a replay needs."""
+
+    class Other(Counting):
+        def identity(self, task: str) -> dict[str, str]:
+            return {"model": "other" if task == "localise" else "counting"}
+
+    requests = requests_on(place)
+    one, two = (
+        CachedBackend(Counting(), AnswerStore(tmp_path, "one")),
+        CachedBackend(Other(), AnswerStore(tmp_path, "two")),
+    )
+    first = one.answer(requests[::2])
+    with (tmp_path / "one.jsonl").open("ab") as file:
+        file.write(b'{"key": "still being wri')
+    assert two.answer(requests)[::2] == first
+    localise = [r for r in requests if r.task == "localise"]
+    taken = [r for r in requests[::2] if r.task != "localise"]
+    assert len(two.backend.asked) == len(requests) - len(taken) and set(localise) <= set(two.backend.asked)
+    for name, model in (("one", "counting"), ("two", "other"), ("a third", "counting")):
+        assert AnswerStore(tmp_path, name).identities["localise"]["model"] == model
+
+
 def test_a_store_cut_at_any_byte_keeps_its_whole_lines(tmp_path, place):
     CachedBackend(Counting(), AnswerStore(tmp_path / "whole", "a")).answer(requests_on(place))
     content = (tmp_path / "whole" / "a.jsonl").read_bytes()

@@ -1,6 +1,7 @@
 """Back-ends behind servers: what is asked, what is read, and what becomes of every fault."""
 
 import io
+import time
 
 import pytest
 from fake_servers import FAULTS, MLLMServer
@@ -129,6 +130,40 @@ def test_what_fails_to_the_end_is_marked_told_and_asked_again(backend, requests,
         assert_right(again.answer(requests))
         assert again.asked == {"aggregate": 1}
         assert set(server.asked.values()) == {1}, "no answered question is asked twice"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_answers_are_stored_as_they_come_and_a_slow_one_holds_nobody_up(backend, requests, tmp_path):
+    """With two questions at a time, all but the first, which waits, are stored before it is answered."""
+    first, others = requests[1], requests[3::2]
+    file, seen = tmp_path / "w.jsonl", []
+
+    def slowly(prompt, image, model):
+        if prompt == first.text:
+            end = time.monotonic() + 20
+            while time.monotonic() < end and (not seen or seen[-1] < len(others)):
+                seen.append(file.read_text().count('{"key"'))
+                time.sleep(0.01)
+        return reply(prompt, image, model)
+
+    with MLLMServer(slowly) as server:
+        s = settings(server, backend, concurrency=2, timeout=30.0)
+        answers = CachedBackend(open_backend(s), AnswerStore(tmp_path, "w")).answer([first, *others])
+    assert seen[-1] == len(others) and [a.text for a in answers] == [f"1. word{k}." for k in range(10)]
+
+
+def test_what_was_answered_before_a_refusal_is_kept(requests, tmp_path):
+    class Strict(MLLMServer):
+        def fault(self, question):
+            return "404" if "word3" in question else super().fault(question)
+
+    with Strict(reply) as server:
+        s = settings(server, "openai", concurrency=4)
+        with pytest.raises(InputError, match="Correct mllm.model"):
+            CachedBackend(open_backend(s), AnswerStore(tmp_path, "w")).answer(requests[1::2])
+        kept = set(AnswerStore(tmp_path, "w").answers)
+        assert server.asked.total() == len(kept) >= 3, "whatever was answered is stored"
+        assert server.asked.total() < 9, "no further question is put after a refusal"
 
 
 def test_what_fails_to_the_end_can_fall_back_and_is_still_marked(requests, tmp_path):

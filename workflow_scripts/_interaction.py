@@ -74,7 +74,11 @@ def sweep_thresholds(s, snakemake):
 
 
 def stored(backend, snakemake):
-    """The back-end with its answers kept, so that an interrupted run asks only what is missing."""
+    """The back-end with its answers kept, so that an interrupted run asks only what is missing.
+
+    The folder may be shared with other rows of the table; the file's name is the job's own.
+    """
     from icl.mllm.store import AnswerStore, CachedBackend
 
-    return CachedBackend(backend, AnswerStore(Path(snakemake.params.answers), snakemake.rule))
+    w, answers = snakemake.wildcards, Path(snakemake.params.answers)
+    return CachedBackend(backend, AnswerStore(answers, f"{snakemake.rule}-{w.method}-{w.judge}-seed{w.seed}"))

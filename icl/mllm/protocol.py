@@ -64,6 +64,8 @@ class Backend(Protocol):
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests."""
 
+    # A back-end may also have `stream(requests)`, which gives (place, Answer) as they come: each is then stored at once.
+
 
 def is_tolerant(backend) -> bool:
     """Whether questions that found no answer fall back instead of ending the run (`mllm.on_failure`)."""

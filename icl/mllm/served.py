@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import tenacity
@@ -72,8 +73,6 @@ class Served:
     def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
         self.settings, self._ask = settings, ask
         self.tolerant = settings.on_failure == "fallback"
-        self.portion = 4 * settings.concurrency
-        """Answers that are stored together: few, so that a kill loses little."""
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests; `error` says why one is missing.
@@ -81,9 +80,34 @@ class Served:
         Raises:
             InputError: the server refuses the question as such.
         """
+        found = dict(progress(self.stream(requests), len(requests), "MLLM answers"))
+        return [found[k] for k in range(len(requests))]
+
+    def stream(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """(place among the requests, answer) as they come; the server always has as many questions as it is allowed.
+
+        Raises:
+            InputError: the server refuses a question as such; what it had already been asked is given out before.
+        """
+        todo, asked, refused = iter(enumerate(requests)), {}, None
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            answers = pool.map(self._patiently, requests)
-            return list(progress(answers, len(requests), "MLLM answers"))
+
+            def ask(count: int) -> None:
+                asked.update({pool.submit(self._patiently, r): k for k, r in islice(todo, count)})
+
+            ask(self.settings.concurrency)
+            while asked:
+                done, _ = wait(asked, return_when=FIRST_COMPLETED)
+                if refused is None:
+                    ask(len(done))
+                for future in done:
+                    k = asked.pop(future)
+                    if isinstance(error := future.exception(), InputError):
+                        refused = error
+                    else:
+                        yield k, future.result()
+        if refused is not None:
+            raise refused
 
     def _patiently(self, request: Request) -> Answer:
         s = self.settings

@@ -40,23 +40,33 @@ def request_key(request: Request, identity: dict[str, str]) -> str:
 
 
 class AnswerStore:
-    """Answers by key. Reads every `*.jsonl` file of a folder, appends to one of its own."""
+    """Answers by key. Reads every `*.jsonl` file of a folder, appends to one of its own; several may share a folder."""
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.path = folder / f"{writer}.jsonl"
         self.answers: dict[str, Answer] = {}
-        self.identities: dict[str, dict[str, str]] = {}  # by task: who answered last
+        self.identities: dict[str, dict[str, str]] = {}  # by task: who answers, as this writer or else the first noted
+        self._read_to: dict[Path, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.glob("*.jsonl")):
-            self._read(path)
         self._end_torn_line()
+        self.refresh()
 
-    def _read(self, path: Path) -> None:
-        for line in path.read_bytes().split(b"\n"):
+    def refresh(self) -> None:
+        """Take over what others have written since."""
+        for path in sorted(self.path.parent.glob("*.jsonl"), key=lambda path: (path != self.path, path.name)):
+            with path.open("rb") as file:
+                file.seek(self._read_to.get(path, 0))
+                whole, line_end, _ = file.read().rpartition(b"\n")  # the last line may still be being written
+            self._read_to[path] = self._read_to.get(path, 0) + len(whole) + len(line_end)
+            self._read(whole, path == self.path)
+
+    def _read(self, lines: bytes, own: bool) -> None:
+        for line in lines.split(b"\n"):
             try:
                 row = json.loads(line)
                 if "identity" in row:
-                    self.identities[row["task"]] = row["identity"]
+                    if own or row["task"] not in self.identities:
+                        self.identities[row["task"]] = row["identity"]
                     continue
                 answer = Answer(**row["answer"])
                 if not answer.error:  # a failed question is marked, and asked again
@@ -117,6 +127,7 @@ class CachedBackend:
         Raises:
             InputError: some found no answer; all others are kept. A tolerant back-end's failed ones are given out as such.
         """
+        self.store.refresh()
         known = {task: self.identity(task) for task in {r.task for r in requests}}
         keys = [request_key(r, known[r.task]) for r in requests]
         missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
@@ -135,10 +146,16 @@ class CachedBackend:
         return [failed.get(key) or self.store.answers[key] for key in keys]
 
     def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[list[tuple[str, Request, Answer]]]:
-        """Portions of answers, each kept before it is given out."""
-        for start in range(0, len(todo), self.portion):
-            part = todo[start : start + self.portion]
-            answers = self.backend.answer([request for _, request in part])
-            found = [(key, request, answer) for (key, request), answer in zip(part, answers, strict=True)]
+        """Answers, each kept before it is given out: one by one from a server, in portions from a local model."""
+        if stream := getattr(self.backend, "stream", None):
+            parts = ([found] for found in stream([request for _, request in todo]))
+        else:
+            parts = self._portions([request for _, request in todo])
+        for part in parts:
+            found = [(*todo[k], answer) for k, answer in part]
             self.store.add(found)
             yield found
+
+    def _portions(self, requests: list[Request]) -> Iterator[list[tuple[int, Answer]]]:
+        for start in range(0, len(requests), self.portion):
+            yield list(enumerate(self.backend.answer(requests[start : start + self.portion]), start))
