@@ -36,11 +36,11 @@ lint: $(STAMP)
 fast: $(STAMP)  ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
-slow: $(STAMP)  ## the smoke DAG end to end
-	$(BIN)/python -m pytest -m "slow and not (servers or faults or slurm or browser)"
+slow: $(STAMP)  ## the smoke DAG end to end, also through a faulty MLLM server
+	$(BIN)/python -m pytest -m "slow and not (long or slurm or browser)"
 
-more: $(STAMP)  ## long tests: MLLM servers, faults, Slurm (as root), browser
-	$(BIN)/python -m pytest -m "slow and (servers or faults or slurm or browser)"
+more: $(STAMP)  ## long tests: MLLM servers, kills, Slurm (as root), browser
+	$(BIN)/python -m pytest -m "slow and (long or slurm or browser)"
 
 bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics

@@ -1,6 +1,43 @@
 """One thread a test process: the tests run in parallel, and their results must not depend on the machine."""
 
 import os
+import signal
+import subprocess
+import time
+
+import pytest
 
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+from workflow import SMOKE, TARGETS, command, snakemake, text_of  # noqa: E402  (numpy reads the numbers above)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The smoke run in one go, and the model with its adapter merged in."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = snakemake(folder, "results/smoke/table.csv", "results/smoke/lora/seed1/merged", *SMOKE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The smoke run, killed during training, augmentation and THI, and started again each time with the same command."""
+    folder = tmp_path_factory.mktemp("smoke")
+    call, results = command(folder, *TARGETS, *SMOKE), folder / "results/smoke"
+    for begun in (
+        lambda: "epoch" in text_of(results / "logs/train_retriever/tinypedes-rde-seed1.log"),
+        lambda: any(text_of(path) for path in results.glob("answers/augment-tinypedes/*.jsonl")),
+        lambda: any(text_of(path) for path in results.glob("answers/*-test/thi-*.jsonl")),
+    ):
+        run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while run.poll() is None and not begun():
+            time.sleep(0.05)
+        assert run.poll() is None, "the run ended before it could be killed"
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    done = subprocess.run(call, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder

@@ -55,6 +55,9 @@ class MLLMServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def handle_error(self, request, client_address):
+        """A client that gave up waiting, or was killed, is no error of the server's."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
@@ -103,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             error = f"model '{body['model']}' not found"
             return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
         if unknown := [name for name in self.server.refused if name in body]:
-            return self._json(422, {"error": {"message": f"Unexpected fields in the request: {unknown}"}})
+            return self._json(422, {"detail": f"Unexpected fields in the request: {unknown}"})  # as FastAPI words it
         self.server.bodies.append(body)
         prompt, image = _ollama_question(body) if ollama else _openai_question(body)
         fault = self.server.fault(json.dumps([body["model"], prompt, base64.b64encode(image or b"").decode()]))

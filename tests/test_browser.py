@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_workflow import SMOKE, command, snakemake
+from workflow import SMOKE, command, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 BROWSER = next(

@@ -4,7 +4,8 @@ import re
 from collections import defaultdict
 
 from helpers import save_official_layout
-from test_workflow import HOUSE, PAPER, snakemake
+from test_workflow import PAPER
+from workflow import HOUSE, snakemake
 
 GPUS = "jobs={gpus: 1, gpu_type: a100}"
 

@@ -76,13 +76,21 @@ def test_yes_and_no_are_asked_for_as_a_structured_choice_where_the_server_knows_
 
 
 def test_an_older_ollama_is_asked_by_schema(requests):
-    """The first answer shows that it has no probabilities; from then on only the two words are possible."""
+    """The first answers show that it has no probabilities; from then on only the two words are possible."""
     with MLLMServer(reply, logprobs=False) as server:
         backend = open_backend(settings(server, "ollama", concurrency=1))
         assert_right(backend.answer(requests))
-        assert "format" not in server.bodies[0]
-        later = [body for body in server.bodies[1:] if body["messages"][-1].get("images")]
-        assert len(later) == 9 and all(body["format"]["enum"] == ["Yes", "No"] for body in later)
+        closed = [body for body in server.bodies if body["messages"][-1].get("images")]
+        assert len(closed) == 10 and not any("format" in body for body in closed[:3])
+        assert all(body["format"]["enum"] == ["Yes", "No"] for body in closed[3:])
+
+
+@pytest.mark.parametrize("fault", ["off-format", "empty", "thinking"])
+def test_faulty_replies_do_not_make_an_ollama_an_older_one(fault, requests):
+    """They bring no probabilities; a server that has once given some is asked for them to the end."""
+    with MLLMServer(reply, fault_share=0.5, faults=(fault,)) as server:
+        answers = open_backend(settings(server, "ollama", concurrency=1)).answer(requests[::2])
+        assert len(server.failed) > 3 and all(answer.probabilities for answer in answers)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from fake_servers import MLLMServer
 from PIL import Image
-from test_workflow import HOUSE, SMOKE, command, snakemake
+from workflow import HOUSE, SMOKE, command, table_of
 
 from icl.mllm import prompts
 from icl.mllm.protocol import YES_NO, Request
@@ -24,29 +24,14 @@ from icl.mllm.transformers_backend import TransformersBackend
 from icl.settings import MLLMSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
-GREEDY = "rda={temperature: 0.0}"  # servers draw words in other ways than the local back-end
 KILLS = int(os.environ.get("ICL_KILLS", "20"))
 STORED = 1.0
 """Seconds within which an answer that was sent is stored, on a machine with much else to do."""
 SYNTHVL = HOUSE / "models" / "synthvl"
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """The smoke run on the local back-end, and the model with its adapter merged in."""
-    folder = tmp_path_factory.mktemp("local")
-    merged = "results/smoke/lora/seed1/merged"
-    done = snakemake(folder, "results/smoke/table.csv", merged, *SMOKE, "--config", GREEDY)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
-
-
-def table_of(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "results/smoke/table.csv").drop(columns="seconds_per_query")
-
-
 def call_through(folder: Path, mllm: str, *more: str) -> list[str]:
-    return command(folder, "results/smoke/table.csv", *SMOKE, "--config", GREEDY, f"mllm={{{mllm}}}", *more)
+    return command(folder, "results/smoke/table.csv", *SMOKE, "--config", f"mllm={{{mllm}}}", *more)
 
 
 @pytest.fixture
@@ -74,14 +59,15 @@ def transformers_serve(tmp_path):
         log.close()
 
 
-def test_transformers_serve_gives_the_same_table(local, transformers_serve, tmp_path):
+@pytest.mark.long
+def test_transformers_serve_gives_the_same_table(whole, transformers_serve, tmp_path):
     """All rows but that of Yes probabilities, which this server does not give: its words decide."""
     rows = "methods=[RDE, RDE+THI, ICL, ICL+THI (no LoRA), ICL+THI, ICL+k-reciprocal]"
-    merged = local / "results/smoke/lora/seed1/merged"
+    merged = whole / "results/smoke/lora/seed1/merged"
     mllm = f"backend: openai, url: '{transformers_serve}', model: {SYNTHVL}, adapter_model: {merged}, concurrency: 2"
     done = subprocess.run(call_through(tmp_path, mllm, rows), capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
-    expected = table_of(local)
+    expected = table_of(whole)
     pd.testing.assert_frame_equal(table_of(tmp_path), expected[expected.method != "ICL+Yes"])
 
 
@@ -117,8 +103,8 @@ class SynthVL:
 
 
 @pytest.fixture(scope="module")
-def synthvl(local, tmp_path_factory):
-    return SynthVL(local / "results/smoke/lora/seed1/adapter", tmp_path_factory.mktemp("seen"))
+def synthvl(whole, tmp_path_factory):
+    return SynthVL(whole / "results/smoke/lora/seed1/adapter", tmp_path_factory.mktemp("seen"))
 
 
 def ollama(server: MLLMServer, more: str = "") -> str:
@@ -127,14 +113,14 @@ def ollama(server: MLLMServer, more: str = "") -> str:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("share", [0.0, 0.1])
-def test_ollamas_api_gives_the_same_table_with_and_without_faults(local, synthvl, share, tmp_path):
+@pytest.mark.parametrize("share", [pytest.param(0.0, marks=pytest.mark.long), 0.1])
+def test_ollamas_api_gives_the_same_table_with_and_without_faults(whole, synthvl, share, tmp_path):
     with MLLMServer(synthvl, ("synthvl", "synthvl-lora"), share, slow=6.0) as server:
         call = call_through(tmp_path, ollama(server, ", timeout: 4"))
         done = subprocess.run(call, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stderr[-3000:]
         assert bool(server.failed) == (share > 0)
-    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(local), rtol=1e-5)
+    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole), rtol=1e-5)
 
 
 def judged(server: MLLMServer) -> int:
@@ -143,7 +129,8 @@ def judged(server: MLLMServer) -> int:
 
 
 @pytest.mark.faults
-def test_random_kills_lose_nothing_and_ask_nothing_twice(local, synthvl, tmp_path):
+@pytest.mark.long
+def test_random_kills_lose_nothing_and_ask_nothing_twice(whole, synthvl, tmp_path):
     """Kills at random moments, the first half in RDA and the others in THI, each followed by the same command."""
     rng, killed = random.Random(1), []
     with MLLMServer(synthvl, ("synthvl", "synthvl-lora")) as server:
@@ -161,7 +148,7 @@ def test_random_kills_lose_nothing_and_ask_nothing_twice(local, synthvl, tmp_pat
             run.wait()
         done = subprocess.run(call, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stderr[-3000:]
-    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(local), rtol=1e-5)
+    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole), rtol=1e-5)
     for path in (tmp_path / "results/smoke/answers").glob("*/*.jsonl"):
         keys = [line.split('"')[3] for line in path.read_text().splitlines() if line.startswith('{"key"')]
         assert len(keys) == len(set(keys)), f"{path}: no stored answer was asked for again"

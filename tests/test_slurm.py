@@ -11,7 +11,7 @@ import pytest
 import torch
 from one_node_slurm import start, stop
 from safetensors.torch import load_file
-from test_workflow import HOUSE, SMOKE, command, jobs, snakemake
+from workflow import HOUSE, SMOKE, command, jobs, snakemake, table_of
 
 from icl.retriever.checkpoints import load_retriever
 
@@ -29,23 +29,11 @@ def cluster(tmp_path_factory):
     stop(folder)
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("local")
-    done = snakemake(folder, "results/smoke/table.csv", *SMOKE)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
-
-
 def on_slurm(folder: Path, target: str, *more: str) -> list[str]:
     return command(folder, target, *SMOKE, *PROFILE, *QUICK, *more)
 
 
-def table_of(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "results/smoke/table.csv").drop(columns="seconds_per_query")
-
-
-def test_a_cancelled_job_is_sent_again_resumes_and_the_table_is_the_local_one(cluster, local, tmp_path):
+def test_a_cancelled_job_is_sent_again_resumes_and_the_table_is_the_local_one(cluster, whole, tmp_path):
     log = tmp_path / "results/smoke/logs/train_retriever/tinypedes-rde-seed1.log"
     with (tmp_path / "out.log").open("w") as out:
         run = subprocess.Popen(on_slurm(tmp_path, "results/smoke/table.csv"), stdout=out, stderr=out)
@@ -57,7 +45,7 @@ def test_a_cancelled_job_is_sent_again_resumes_and_the_table_is_the_local_one(cl
         subprocess.run(["scancel", *training], check=True)
         assert run.wait(1500) == 0, (tmp_path / "out.log").read_text()[-3000:]
     assert len(re.findall(r"Trying to restart job", (tmp_path / "out.log").read_text())) >= 1
-    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(local))
+    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole))
 
 
 def test_two_processes_of_torchrun_in_a_slurm_job_give_the_checkpoint_of_one(cluster, tmp_path):

@@ -1,51 +1,18 @@
 """The workflow as its users call it: what would run, what is refused, and the smoke configuration end to end."""
 
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import tarfile
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import save_official_layout
+from workflow import HOUSE, SMOKE, TARGETS, jobs, snakemake, table_of
 
 from icl.rows import ROWS
 
-HOUSE = Path(__file__).resolve().parents[1]
 PAPER = {"CUHK-PEDES": "cuhk-pedes", "ICFG-PEDES": "icfg-pedes", "RSTPReid": "rstpreid", "UFine6926": "ufine6926"}
-
-
-def command(folder: Path, *words: str) -> list[str]:
-    """Snakemake on this Snakefile, in a working directory of its own that sees the shipped models."""
-    if not (folder / "models").exists():
-        (folder / "models").symlink_to(HOUSE / "models")
-        (folder / "config").symlink_to(HOUSE / "config")
-    start = [sys.executable, "-m", "snakemake", "--snakefile", str(HOUSE / "Snakefile"), "--directory", str(folder)]
-    return [*start, "--cores", "2", *words]
-
-
-def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=900)
-
-
-TARGETS = ("results/smoke/table.csv", "results/smoke/figures/contact_sheet.png")
-SMOKE = ("--configfile", str(HOUSE / "config" / "smoke.yaml"))
-
-
-def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
-    """The job table that Snakemake prints."""
-    text = done.stdout + done.stderr
-    if "Job stats:" not in text:
-        return {}
-    block = text.split("Job stats:")[1].split("\n\n")[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", block, re.M) if name != "total"}
 
 
 def test_the_default_run_is_the_embedded_benchmark(tmp_path):
@@ -107,39 +74,9 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
     assert found["figure"] == 5 * 4
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """The smoke run, killed during training, augmentation and THI, and started again each time with the same command."""
-    folder = tmp_path_factory.mktemp("smoke")
-    call, results = command(folder, *TARGETS, *SMOKE), folder / "results/smoke"
-    for begun in (
-        lambda: "epoch" in text_of(results / "logs/train_retriever/tinypedes-rde-seed1.log"),
-        lambda: any(text_of(path) for path in results.glob("answers/augment-tinypedes/*.jsonl")),
-        lambda: any(text_of(path) for path in results.glob("answers/*-test/thi-*.jsonl")),
-    ):
-        run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while run.poll() is None and not begun():
-            time.sleep(0.05)
-        assert run.poll() is None, "the run ended before it could be killed"
-        os.kill(run.pid, signal.SIGKILL)
-        run.wait()
-    done = subprocess.run(call, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
-
-
-def text_of(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
-
-
 @pytest.mark.slow
-def test_a_run_killed_three_times_ends_in_the_table_of_a_whole_run(smoke, tmp_path):
-    done = snakemake(tmp_path, "results/smoke/table.csv", *SMOKE)
-    assert done.returncode == 0, done.stderr[-3000:]
-    killed, whole = (
-        pd.read_csv(f / "results/smoke/table.csv").drop(columns="seconds_per_query") for f in (smoke, tmp_path)
-    )
-    pd.testing.assert_frame_equal(killed, whole)
+def test_a_run_killed_three_times_ends_in_the_table_of_a_whole_run(smoke, whole):
+    pd.testing.assert_frame_equal(table_of(smoke), table_of(whole))
 
 
 @pytest.mark.slow

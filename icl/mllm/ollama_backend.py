@@ -15,6 +15,8 @@ from icl.settings import MLLMSettings
 
 TOP = 20
 """Most likely first tokens asked for (servers from 0.12.11 on have them)."""
+BARE = 3
+"""Replies without probabilities, and none with them, after which a server is taken for an older one: a fault is no proof."""
 
 
 class OllamaBackend(Served):
@@ -31,7 +33,7 @@ class OllamaBackend(Served):
             raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
         self.client = ollama.Client(host=settings.url or None, timeout=settings.timeout)
         self._digests: dict[str, str] = {}
-        self.has_logprobs = True
+        self._bare: int | None = 0
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -102,7 +104,7 @@ class OllamaBackend(Served):
         """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
         if not request.choices:
             return {}
-        if self.has_logprobs:
+        if self._bare is None or self._bare < BARE:
             return {"logprobs": True, "top_logprobs": TOP}
         return {"format": {"type": "string", "enum": list(request.choices)}}
 
@@ -111,8 +113,9 @@ class OllamaBackend(Served):
         if request.choices and found.logprobs:
             top = found.logprobs[0].top_logprobs or [found.logprobs[0]]
             shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
-        elif request.choices:
-            self.has_logprobs = False
+            self._bare = None
+        elif request.choices and self._bare is not None:
+            self._bare += 1
         if shares:
             text = max(shares, key=shares.get)
         return Answer(text, shares, found.prompt_eval_count or 0, found.eval_count or 0)

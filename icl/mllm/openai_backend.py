@@ -106,7 +106,7 @@ class OpenAIBackend(Served):
                 **extra,
             )
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            unknown = [name for name in sent if name in str(error).lower()]
+            unknown = [name for name in sent if name in error.response.text.lower()]
             for name in unknown:
                 self.extras.pop(name, None)
             if unknown:
@@ -141,4 +141,8 @@ class OpenAIBackend(Served):
 
 
 def _reason(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300]
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    said = error.response.text if isinstance(error, openai.APIStatusError) else ""
+    if said and reason == f"Error code: {error.status_code}":  # a body of another form than OpenAI's
+        reason = f"{reason}: {' '.join(said.split())}"
+    return reason[:300]
