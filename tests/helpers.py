@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from icl.data.pairs import write_pairs
+from icl.data.readers import read_annotations
 from icl.data.synth.benchmark import write_benchmark
 from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
 from icl.pretrain import synthclip, synthvl
@@ -60,6 +62,22 @@ def save_tiny_clip(folder: Path, corpus: Corpus) -> Path:
     tokenizer = synthclip.build_tokenizer(corpus, 1, samples=300)
     synthclip.build_model(tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_vl_place(folder: Path) -> Path:
+    """A tiny Qwen2-VL in `model` beside four pictures, 0.png to 3.png."""
+    corpus = tiny_corpus()
+    save_tiny_qwen2vl(folder / "model", corpus)
+    for k, pixels in enumerate(corpus.images[:4]):
+        Image.fromarray(pixels).save(folder / f"{k}.png")
+    return folder
+
+
+def save_retriever_place(folder: Path) -> Path:
+    """A tiny CLIP in `clip`, SynthPEDES in `set`, and its pairs table."""
+    save_tiny_clip(folder / "clip", tiny_corpus())
+    write_pairs(read_annotations("cuhk-pedes", save_tiny_benchmark(folder)), folder / "pairs.parquet")
     return folder
 
 

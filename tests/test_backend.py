@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import save_tiny_qwen2vl, save_tiny_relative, tiny_corpus
+from helpers import save_tiny_relative, save_vl_place, tiny_corpus
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
@@ -22,12 +22,7 @@ from icl.settings import MLLMSettings
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vl")
-    corpus = tiny_corpus()
-    save_tiny_qwen2vl(folder / "model", corpus)
-    for k, pixels in enumerate(corpus.images[:4]):
-        Image.fromarray(pixels).save(folder / f"{k}.png")
-    return folder
+    return save_vl_place(tmp_path_factory.mktemp("vl"))
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,10 @@ def test_batches_that_break_the_published_gradient_have_a_finite_one():
         told = np.array([float(value) for value in case["loss"]])
         finite = np.isfinite(told)
         np.testing.assert_allclose(losses.detach().numpy()[finite], told[finite], atol=1e-6, err_msg=name)
+        if (
+            pids.unique().numel() == 1
+        ):  # not by the positives' similarity, but because there is nothing to be apart from
+            assert (LOSSES["tal"](scores.detach() - 1, pids, tau, meta["margin"]) == 0).all(), name
 
 
 def test_schedule_and_rda_weight():

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from helpers import save_tiny_qwen2vl, tiny_corpus
+from helpers import save_vl_place
 from peft.utils import get_peft_model_state_dict
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from icl.errors import InputError
@@ -23,12 +22,7 @@ from icl.settings import MLLMSettings, SFTSettings
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lora")
-    corpus = tiny_corpus()
-    save_tiny_qwen2vl(folder / "model", corpus)
-    for k, pixels in enumerate(corpus.images[:4]):
-        Image.fromarray(pixels).save(folder / f"{k}.png")
-    return folder
+    return save_vl_place(tmp_path_factory.mktemp("lora"))
 
 
 @pytest.fixture(scope="module")

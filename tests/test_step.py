@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import save_tiny_benchmark, save_tiny_clip, tiny_corpus
+from helpers import save_retriever_place
 
 from icl.data.images import Augmentation
-from icl.data.pairs import read_pairs, split_of, write_pairs
-from icl.data.readers import read_annotations
+from icl.data.pairs import read_pairs, split_of
 from icl.errors import InputError
 from icl.retriever.checkpoints import load_retriever, new_retriever
 from icl.retriever.losses import infonce, tal
@@ -32,11 +31,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("step")
-    save_tiny_clip(folder / "clip", tiny_corpus())
-    root = save_tiny_benchmark(folder)
-    write_pairs(read_annotations("cuhk-pedes", root), folder / "pairs.parquet")
-    return folder
+    return save_retriever_place(tmp_path_factory.mktemp("step"))
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import save_tiny_benchmark, save_tiny_clip, tiny_corpus
+from helpers import save_retriever_place
 
 from icl.data.images import load_image
-from icl.data.pairs import images_of, read_pairs, split_of, write_pairs
+from icl.data.pairs import images_of, read_pairs, split_of
 from icl.data.readers import image_root, read_annotations
 from icl.errors import InputError
 from icl.retriever.checkpoints import load_retriever, new_retriever
@@ -22,11 +22,7 @@ from icl.settings import RetrieverSettings
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("retriever")
-    save_tiny_clip(folder / "clip", tiny_corpus())
-    root = save_tiny_benchmark(folder)
-    write_pairs(read_annotations("cuhk-pedes", root), folder / "pairs.parquet")
-    return folder
+    return save_retriever_place(tmp_path_factory.mktemp("retriever"))
 
 
 @pytest.fixture(scope="module")
