@@ -136,9 +136,12 @@ def test_ccd_one_percent_rule(case):
     assert np.array_equal(clean_mask(data[f"split_{case}_prob"]), data[f"split_{case}_pred"].astype(bool))
 
 
-def test_ccd_consensus_outside_disagreement():
-    _, data = load("ccd")
+def test_ccd_consensus_and_a_fair_coin_where_views_disagree():
+    meta, data = load("ccd")
     a, b, label = (data[k].astype(int) for k in ("default_pred_A", "default_pred_B", "label_hat"))
     found = divide(data["loss_A"], data["loss_B"], "default", seed=0)
     assert np.array_equal(found.clean[a == b], label[a == b])
     assert np.array_equal(found.agreed, a == b)
+    draws = [divide(data["loss_A"], data["loss_B"], "default", seed).clean[a != b].mean() for seed in range(20)]
+    told, spread = meta["label_rule"]["mean_coin_over_200_seeds"], 0.5 / (20 * (a != b).sum()) ** 0.5
+    assert abs(np.mean(draws) - told) < 5 * spread and len(set(draws)) > 1
