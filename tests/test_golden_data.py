@@ -73,8 +73,9 @@ def test_masking_rates_and_form(single_file):
         assert abs(share - told["nominal"][name]) < 5 * sd, name
         assert abs(share - told["measured"][name]) < 7 * sd, name
     assert out[drawn].min() >= low and out[drawn].max() <= high
-    kept = out[0][out[0] != 0]
-    assert kept[0] == tokenizer.start and kept[-1] == tokenizer.end, "later tokens move left"
+    last = out[torch.arange(rows), lengths + 1]
+    assert (out[:, 0] == tokenizer.start).all() and (last == tokenizer.end).all(), "later tokens move left"
+    assert ((out == tokenizer.start) | (out == tokenizer.end)).sum() == 2 * rows
 
 
 def test_augmented_texts_are_drawn_from_the_same_set():

@@ -39,7 +39,6 @@ class CaptionTokenizer:
         out = torch.full((len(rows), max(map(len, rows))), PAD)
         for k, row in enumerate(rows):
             out[k, : len(row)] = torch.tensor(row)
-            out[k, len(row) - 1] = self.end
         return out
 
     def mask_tokens(self, ids: Tensor, rate: float, generator: torch.Generator) -> Tensor:
