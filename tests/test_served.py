@@ -160,6 +160,19 @@ def test_answers_are_stored_as_they_come_and_a_slow_one_holds_nobody_up(backend,
     assert seen[-1] == len(others) and [a.text for a in answers] == [f"1. word{k}." for k in range(10)]
 
 
+def test_whoever_stops_does_not_wait_for_more_tries(requests):
+    class Broken(MLLMServer):
+        def fault(self, question):
+            return "" if "word0" in question else "500"
+
+    with Broken(reply) as server:
+        stream = open_backend(settings(server, "openai", retry_seconds=600.0)).stream(requests[1::2])
+        assert next(stream)[1].text == "1. word0."
+        start = time.monotonic()
+        stream.close()
+        assert time.monotonic() - start < 30, "the next tries are minutes away"
+
+
 def test_what_was_answered_before_a_refusal_is_kept(requests, tmp_path):
     class Strict(MLLMServer):
         def fault(self, question):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -89,30 +90,36 @@ class Served:
         Raises:
             InputError: the server refuses a question as such; what it had already been asked is given out before.
         """
-        todo, asked, refused = iter(enumerate(requests)), {}, None
+        over = threading.Event()
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            try:
+                yield from self._as_they_come(requests, lambda request: pool.submit(self._patiently, request, over))
+            finally:
+                over.set()  # whoever stops here (Ctrl-C, a full disk) does not wait for more tries
 
-            def ask(count: int) -> None:
-                asked.update({pool.submit(self._patiently, r): k for k, r in islice(todo, count)})
-
-            ask(self.settings.concurrency)
-            while asked:
-                done, _ = wait(asked, return_when=FIRST_COMPLETED)
-                if refused is None:
-                    ask(len(done))
-                for future in done:
-                    k = asked.pop(future)
-                    if isinstance(error := future.exception(), InputError):
-                        refused = error
-                    else:
-                        yield k, future.result()
+    def _as_they_come(
+        self, requests: Sequence[Request], submit: Callable[[Request], Future]
+    ) -> Iterator[tuple[int, Answer]]:
+        todo, refused = iter(enumerate(requests)), None
+        asked = {submit(r): k for k, r in islice(todo, self.settings.concurrency)}
+        while asked:
+            done, _ = wait(asked, return_when=FIRST_COMPLETED)
+            if refused is None:
+                asked |= {submit(r): k for k, r in islice(todo, len(done))}
+            for future in done:
+                k = asked.pop(future)
+                if isinstance(error := future.exception(), InputError):
+                    refused = error
+                else:
+                    yield k, future.result()
         if refused is not None:
             raise refused
 
-    def _patiently(self, request: Request) -> Answer:
+    def _patiently(self, request: Request, over: threading.Event) -> Answer:
         s = self.settings
         tries = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(s.tries),
+            stop=tenacity.stop_after_attempt(s.tries) | tenacity.stop_when_event_set(over),
+            sleep=tenacity.sleep_using_event(over),
             wait=tenacity.wait_random_exponential(multiplier=s.retry_seconds, max=60 * s.retry_seconds),
             retry=tenacity.retry_if_exception_type(Transient),
             reraise=True,
