@@ -1,4 +1,7 @@
-"""One thread a test process: the tests run in parallel, and their results must not depend on the machine."""
+"""The smoke runs that tests share, and one thread a test process.
+
+The tests run in parallel, and their results must not depend on the machine.
+"""
 
 import os
 import signal

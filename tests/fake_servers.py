@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -57,6 +58,8 @@ class MLLMServer(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that gave up waiting, or was killed, is no error of the server's."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

@@ -189,8 +189,14 @@ def test_jobs_that_share_a_folder_take_over_each_others_answers(tmp_path, place)
     localise = [r for r in requests if r.task == "localise"]
     taken = [r for r in requests[::2] if r.task != "localise"]
     assert len(two.backend.asked) == len(requests) - len(taken) and set(localise) <= set(two.backend.asked)
-    for name, model in (("one", "counting"), ("two", "other"), ("a third", "counting")):
-        assert AnswerStore(tmp_path, name).identities["localise"]["model"] == model
+    late = CachedBackend(Counting(), AnswerStore(tmp_path, "late"))
+    late.answer(localise)
+    assert not set(localise[::2]) & set(late.backend.asked)
+    for name, model in (("one", "counting"), ("two", "other"), ("late", "counting")):
+        assert AnswerStore(tmp_path, name).identity("localise")["model"] == model
+    CachedBackend(Other(), AnswerStore(tmp_path, "a first")).answer(localise)
+    assert AnswerStore(tmp_path, "late").identity("localise")["model"] == "counting"
+    assert AnswerStore(tmp_path, "of no writer").identity("vqa")["model"] == "counting"
 
 
 def test_a_store_cut_at_any_byte_keeps_its_whole_lines(tmp_path, place):

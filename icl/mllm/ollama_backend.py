@@ -16,7 +16,7 @@ from icl.settings import MLLMSettings
 TOP = 20
 """Most likely first tokens asked for (servers from 0.12.11 on have them)."""
 BARE = 3
-"""Replies without probabilities, and none with them, after which a server is taken for an older one: a fault is no proof."""
+"""Replies without probabilities after which a server is taken for an older one: a fault alone is no proof."""
 
 
 class OllamaBackend(Served):
@@ -33,7 +33,8 @@ class OllamaBackend(Served):
             raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
         self.client = ollama.Client(host=settings.url or None, timeout=settings.timeout)
         self._digests: dict[str, str] = {}
-        self._bare: int | None = 0
+        self._bare: float = 0
+        """Replies without probabilities, as long as there were none with them."""
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -104,7 +105,7 @@ class OllamaBackend(Served):
         """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
         if not request.choices:
             return {}
-        if self._bare is None or self._bare < BARE:
+        if self._bare < BARE:
             return {"logprobs": True, "top_logprobs": TOP}
         return {"format": {"type": "string", "enum": list(request.choices)}}
 
@@ -113,8 +114,8 @@ class OllamaBackend(Served):
         if request.choices and found.logprobs:
             top = found.logprobs[0].top_logprobs or [found.logprobs[0]]
             shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
-            self._bare = None
-        elif request.choices and self._bare is not None:
+            self._bare = -math.inf
+        elif request.choices:
             self._bare += 1
         if shares:
             text = max(shares, key=shares.get)

@@ -45,28 +45,33 @@ class AnswerStore:
     def __init__(self, folder: Path, writer: str) -> None:
         self.path = folder / f"{writer}.jsonl"
         self.answers: dict[str, Answer] = {}
-        self.identities: dict[str, dict[str, str]] = {}  # by task: who answers, as this writer or else the first noted
+        self.identities: dict[str, dict[str, str]] = {}  # by task: who answered this writer last
+        self.others: dict[str, dict[str, str]] = {}  # by task: who answered another writer
         self._read_to: dict[Path, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._end_torn_line()
+        if self.path.exists():
+            self._read(self.path, self.identities)
         self.refresh()
 
     def refresh(self) -> None:
         """Take over what others have written since."""
-        for path in sorted(self.path.parent.glob("*.jsonl"), key=lambda path: (path != self.path, path.name)):
-            with path.open("rb") as file:
-                file.seek(self._read_to.get(path, 0))
-                whole, line_end, _ = file.read().rpartition(b"\n")  # the last line may still be being written
-            self._read_to[path] = self._read_to.get(path, 0) + len(whole) + len(line_end)
-            self._read(whole, path == self.path)
+        for path in sorted(self.path.parent.glob("*.jsonl")):
+            if path != self.path:
+                self._read(path, self.others)
 
-    def _read(self, lines: bytes, own: bool) -> None:
-        for line in lines.split(b"\n"):
+    def _read(self, path: Path, identities: dict[str, dict[str, str]]) -> None:
+        """The lines that have come to a file since it was last read."""
+        start = self._read_to.get(path, 0)
+        with path.open("rb") as file:
+            file.seek(start)
+            whole, line_end, _ = file.read().rpartition(b"\n")  # the last line may still be being written
+        self._read_to[path] = start + len(whole) + len(line_end)
+        for line in whole.split(b"\n"):
             try:
                 row = json.loads(line)
                 if "identity" in row:
-                    if own or row["task"] not in self.identities:
-                        self.identities[row["task"]] = row["identity"]
+                    identities[row["task"]] = row["identity"]
                     continue
                 answer = Answer(**row["answer"])
                 if not answer.error:  # a failed question is marked, and asked again
@@ -92,6 +97,10 @@ class AnswerStore:
             file.flush()
             os.fsync(file.fileno())
 
+    def identity(self, task: str) -> dict[str, str]:
+        """Who answered a task: this writer if it was here before, or else another (RDA's shards can be cut anew)."""
+        return self.identities.get(task) or self.others.get(task, {})
+
     def note_identity(self, task: str, identity: dict[str, str]) -> None:
         """Write down who answers a task, once: a replay finds the answers by it."""
         if self.identities.get(task) != identity:
@@ -107,7 +116,7 @@ class AnswerStore:
 
 
 class CachedBackend:
-    """A back-end that asks only what the store does not hold; equal requests once, in portions that are kept at once."""
+    """A back-end that asks only what the store does not hold; equal requests once, and each answer is kept."""
 
     def __init__(self, backend: Backend, store: AnswerStore, portion: int | None = None) -> None:
         self.backend, self.store = backend, store
@@ -118,7 +127,7 @@ class CachedBackend:
     def identity(self, task: str) -> dict[str, str]:
         """The back-end's; in a replay, that of the back-end that once answered."""
         if is_replay(self.backend):
-            return self.store.identities.get(task, {})
+            return self.store.identity(task)
         return self.backend.identity(task)
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
