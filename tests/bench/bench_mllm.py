@@ -72,14 +72,10 @@ def main() -> None:
             for _ in range(QUESTIONS // PHOTOGRAPHS)
         ]
         describe = [Request("vqa", prompts.vqa_text(), image, 240) for image in images]
-        aggregate = [
-            Request("aggregate", prompts.aggregate_text(c, rng.sample(captions, 3)), None, 200) for c in captions
-        ]
         rows = [
             compare(backend, "Yes/No questions", "one_by_one", one_by_one, judge),
             compare(backend, "T_vqa answers", "one_by_one", one_by_one, describe),
             compare(backend, "Yes/No questions, beginnings shared", "whole_prompts", whole_prompts, judge),
-            compare(backend, "T_aggr answers, beginnings shared", "whole_prompts", whole_prompts, aggregate),
         ]
     write("mllm", rows)
 
