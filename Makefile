@@ -50,5 +50,5 @@ bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.js
 clean:  ## remove results, keep the environment
 	rm -rf results .snakemake
 
-schema: $(STAMP)  ## after a change of icl/settings.py
-	$(BIN)/python -m icl.config > config/schema.yaml
+schema: $(STAMP)  ## after a change of a settings.py
+	$(BIN)/python -m icl.workflow.config > config/schema.yaml

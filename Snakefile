@@ -10,10 +10,11 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from _resume import lift_stale_lock, mark_done, mark_running
 
-from icl import rows as lines
-from icl import resources, runs
-from icl.config import TRAINED, has_val, load_settings, to_mapping
 from icl.errors import InputError
+from icl.fields import to_mapping
+from icl.report.figures import FIGURES
+from icl.workflow import names, paths, resources, rows, stages
+from icl.workflow.config import load_settings
 
 min_version("9.3")
 
@@ -39,15 +40,15 @@ def or_stop(find, *arguments):
         raise WorkflowError(str(error))
 
 
-R = settings.results
-MOVED = runs.transfer_names(settings)
+RESULTS = settings.results
+TRANSFERRED = names.transfer_names(settings)
 
 
 report: "report/workflow.rst"
 
 
 onstart:
-    from icl.mllm.registry import check_server
+    from icl.mllm.backends.registry import check_server
 
     or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
     mark_running()
@@ -63,7 +64,7 @@ onerror:
 
 wildcard_constraints:
     dataset="|".join(settings.datasets),
-    method=f"{runs.one_of([*TRAINED, *settings.retrievers, *MOVED])}|{runs.NOISY}",
+    method=f"{names.one_of([*names.TRAINED, *settings.retrievers, *TRANSFERRED])}|{names.NOISY_RETRIEVER.pattern}",
     judge="base|lora",
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",

@@ -3,14 +3,14 @@
 
 rule augment_shard:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        weights=runs.local_weights(settings.mllm.model),
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        f"{R}/augment/{{dataset}}/shard{{shard}}-of-{{shards}}.jsonl",
+        f"{RESULTS}/augment/{{dataset}}/shard{{shard}}-of-{{shards}}.jsonl",
     log:
-        f"{R}/logs/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.log",
+        f"{RESULTS}/logs/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.log",
     benchmark:
-        f"{R}/benchmarks_time/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.tsv"
+        f"{RESULTS}/benchmarks_time/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -20,24 +20,24 @@ rule augment_shard:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        mllm=runs.mllm_part(settings),
-        rda=runs.rda_part(settings),
-        answers=lambda w: f"{R}/answers/augment-{w.dataset}",
-        root=lambda w: runs.image_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["augment"],
+        mllm=stages.mllm_part(settings),
+        rda=stages.rda_part(settings),
+        answers=lambda w: f"{RESULTS}/answers/augment-{w.dataset}",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["augment"],
     script:
         "../workflow_scripts/augment_shard.py"
 
 
 rule gather_augmentation:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        shards=lambda w: runs.augmentation_inputs(settings, w.dataset),
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        shards=lambda w: paths.augmentation_inputs(settings, w.dataset),
     output:
-        augmented=f"{R}/augment/{{dataset}}/augmented.json",
-        fallbacks=f"{R}/augment/{{dataset}}/fallbacks.json",
+        augmented=f"{RESULTS}/augment/{{dataset}}/augmented.json",
+        fallbacks=f"{RESULTS}/augment/{{dataset}}/fallbacks.json",
     log:
-        f"{R}/logs/gather_augmentation/{{dataset}}.log",
+        f"{RESULTS}/logs/gather_augmentation/{{dataset}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -46,7 +46,7 @@ rule gather_augmentation:
         runtime=30,
         gpu=0,
     params:
-        source=lambda w: runs.augmentation_source(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["augment"],
+        source=lambda w: names.augmentation_source(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["augment"],
     script:
         "../workflow_scripts/gather_augmentation.py"

@@ -3,13 +3,13 @@
 
 rule benchmark:
     output:
-        images=directory(f"{R}/benchmarks/{{dataset}}/imgs"),
-        annotations=f"{R}/benchmarks/{{dataset}}/reid_raw.json",
-        truth=f"{R}/truth/{{dataset}}.parquet",
+        images=directory(f"{RESULTS}/benchmarks/{{dataset}}/imgs"),
+        annotations=f"{RESULTS}/benchmarks/{{dataset}}/reid_raw.json",
+        truth=f"{RESULTS}/truth/{{dataset}}.parquet",
     log:
-        f"{R}/logs/benchmark/{{dataset}}.log",
+        f"{RESULTS}/logs/benchmark/{{dataset}}.log",
     benchmark:
-        f"{R}/benchmarks_time/benchmark/{{dataset}}.tsv"
+        f"{RESULTS}/benchmarks_time/benchmark/{{dataset}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -18,8 +18,8 @@ rule benchmark:
         runtime=10,
         gpu=0,
     params:
-        spec=lambda w: runs.benchmark_part(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["benchmark"],
+        spec=lambda w: stages.benchmark_part(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["benchmark"],
     script:
         "../workflow_scripts/benchmark.py"
 
@@ -31,9 +31,9 @@ for dataset, spec in settings.datasets.items():
             name:
                 f"download_{dataset}"
             output:
-                runs.annotation_files(settings, dataset),
+                paths.annotation_files(settings, dataset),
             log:
-                f"{R}/logs/download/{dataset}.log",
+                f"{RESULTS}/logs/download/{dataset}.log",
             conda:
                 "../config/environment.yaml"
             threads: 1
@@ -51,11 +51,11 @@ for dataset, spec in settings.datasets.items():
 
 rule pairs:
     input:
-        lambda w: or_stop(runs.annotation_files, settings, w.dataset),
+        lambda w: or_stop(paths.annotation_files, settings, w.dataset),
     output:
-        f"{R}/pairs/{{dataset}}.parquet",
+        f"{RESULTS}/pairs/{{dataset}}.parquet",
     log:
-        f"{R}/logs/pairs/{{dataset}}.log",
+        f"{RESULTS}/logs/pairs/{{dataset}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -65,19 +65,19 @@ rule pairs:
         gpu=0,
     params:
         layout=lambda w: settings.datasets[w.dataset].layout,
-        root=lambda w: runs.benchmark_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["pairs"],
+        root=lambda w: paths.benchmark_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["pairs"],
     script:
         "../workflow_scripts/pairs.py"
 
 
 rule contact_sheet:
     input:
-        expand(f"{R}/benchmarks/{{dataset}}/reid_raw.json", dataset=runs.generated(settings)[:1]),
+        expand(f"{RESULTS}/benchmarks/{{dataset}}/reid_raw.json", dataset=names.generated(settings)[:1]),
     output:
-        f"{R}/figures/contact_sheet.png",
+        f"{RESULTS}/figures/contact_sheet.png",
     log:
-        f"{R}/logs/contact_sheet.log",
+        f"{RESULTS}/logs/contact_sheet.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -91,11 +91,11 @@ rule contact_sheet:
 
 rule verify_benchmark:
     input:
-        lambda w: runs.generated_files(settings, w.dataset),
+        lambda w: paths.generated_files(settings, w.dataset),
     output:
-        f"{R}/verify/{{dataset}}.json",
+        f"{RESULTS}/verify/{{dataset}}.json",
     log:
-        f"{R}/logs/verify/{{dataset}}.log",
+        f"{RESULTS}/logs/verify/{{dataset}}.log",
     conda:
         "../config/environment.yaml"
     threads: 2
@@ -105,20 +105,20 @@ rule verify_benchmark:
         gpu=0,
     params:
         layout=lambda w: settings.datasets[w.dataset].layout,
-        root=lambda w: runs.benchmark_root(settings, w.dataset),
+        root=lambda w: paths.benchmark_root(settings, w.dataset),
         generated=lambda w: bool(settings.datasets[w.dataset].generator),
-        state=lambda w: runs.annotation_state(settings, w.dataset),
+        state=lambda w: paths.annotation_state(settings, w.dataset),
     script:
         "../workflow_scripts/verify_benchmark.py"
 
 
 rule verify:
     input:
-        expand(f"{R}/verify/{{dataset}}.json", dataset=settings.datasets),
+        expand(f"{RESULTS}/verify/{{dataset}}.json", dataset=settings.datasets),
     output:
-        f"{R}/verify.md",
+        f"{RESULTS}/verify.md",
     log:
-        f"{R}/logs/verify.log",
+        f"{RESULTS}/logs/verify.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -130,3 +130,24 @@ rule verify:
         layouts={name: spec.layout for name, spec in settings.datasets.items()},
     script:
         "../workflow_scripts/verify.py"
+
+
+# The ceiling of the generated benchmarks: `snakemake --cores all oracle` writes results/oracle.csv.
+rule oracle:
+    input:
+        expand(f"{RESULTS}/truth/{{dataset}}.parquet", dataset=names.generated(settings)),
+    output:
+        f"{RESULTS}/oracle.csv",
+    log:
+        f"{RESULTS}/logs/oracle.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=10,
+        gpu=0,
+    params:
+        version=stages.STAGE_VERSIONS["benchmark"],
+    script:
+        "../workflow_scripts/oracle.py"

@@ -3,12 +3,12 @@
 
 rule metrics:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
     output:
-        f"{R}/metrics/{{dataset}}/{{method}}/seed{{seed}}/test.json",
+        f"{RESULTS}/metrics/{{dataset}}/{{method}}/seed{{seed}}/test.json",
     log:
-        f"{R}/logs/metrics/{{dataset}}-{{method}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/metrics/{{dataset}}-{{method}}-seed{{seed}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -18,24 +18,24 @@ rule metrics:
         gpu=0,
     params:
         bootstrap=settings.bootstrap,
-        version=runs.STAGE_VERSIONS["metrics"],
+        version=stages.STAGE_VERSIONS["metrics"],
     script:
         "../workflow_scripts/metrics.py"
 
 
 rule select_xi:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
-        adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
-        weights=runs.local_weights(settings.mllm.model),
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        xi=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
+        xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
     log:
-        f"{R}/logs/select_xi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/select_xi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks_time/select_xi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks_time/select_xi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -45,32 +45,32 @@ rule select_xi:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings=runs.interaction_part(settings),
-        mllm=runs.mllm_part(settings),
+        settings=stages.interaction_part(settings),
+        mllm=stages.mllm_part(settings),
         xi=lambda w: settings.datasets[w.dataset].xi,
-        answers=lambda w: f"{R}/answers/{w.dataset}-val",
-        root=lambda w: runs.image_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["thi"],
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-val",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["thi"],
     script:
         "../workflow_scripts/select_xi.py"
 
 
 rule thi:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
-        adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
-        xi=lambda w: runs.xi_file(settings, w.dataset, w.method, w.judge, w.seed),
-        weights=runs.local_weights(settings.mllm.model),
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
+        xi=lambda w: paths.xi_file(settings, w.dataset, w.method, w.judge, w.seed),
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        record=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
-        metrics=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
-        timing=f"{R}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+        record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
+        metrics=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
+        timing=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
     log:
-        f"{R}/logs/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks_time/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks_time/thi/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: settings.threads
@@ -80,12 +80,12 @@ rule thi:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings=runs.interaction_part(settings),
-        mllm=runs.mllm_part(settings),
+        settings=stages.interaction_part(settings),
+        mllm=stages.mllm_part(settings),
         bootstrap=settings.bootstrap,
         timing_queries=settings.thi.timing_queries,
-        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
-        root=lambda w: runs.image_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["thi"],
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["thi"],
     script:
         "../workflow_scripts/thi.py"

@@ -4,16 +4,16 @@
 
 rule pretrained:
     input:
-        expand(f"{R}/pretrained/{{model}}", model=("synthclip", "synthvl")),
+        expand(f"{RESULTS}/pretrained/{{model}}", model=("synthclip", "synthvl")),
 
 
 rule pretrain:
     output:
-        directory(f"{R}/pretrained/{{model}}"),
+        directory(f"{RESULTS}/pretrained/{{model}}"),
     log:
-        f"{R}/logs/pretrain/{{model}}.log",
+        f"{RESULTS}/logs/pretrain/{{model}}.log",
     benchmark:
-        f"{R}/benchmarks_time/pretrain/{{model}}.tsv"
+        f"{RESULTS}/benchmarks_time/pretrain/{{model}}.tsv"
     wildcard_constraints:
         model="synthclip|synthvl",
     conda:
@@ -25,7 +25,7 @@ rule pretrain:
         gpu=0,
     params:
         settings=to_mapping(settings.pretrain),
-        work=lambda w: f"{R}/pretrained/stages/{w.model}",
-        version=runs.STAGE_VERSIONS["pretrain"],
+        work=lambda w: f"{RESULTS}/pretrained/stages/{w.model}",
+        version=stages.STAGE_VERSIONS["pretrain"],
     script:
         "../workflow_scripts/pretrain.py"

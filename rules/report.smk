@@ -1,11 +1,13 @@
 # Named targets and the tables.
-MOVED_FILES = lines.transfer_files(settings)
-TABLES = [f"{R}/tables/{name}.md" for name in ("main", *(("cross_domain", "fine_coarse") if MOVED_FILES else ()))]
-FIGURES = expand(
-    f"{R}/figures/{{dataset}}/{{name}}.png",
+TRANSFER_FILES = rows.transfer_files(settings)
+TABLES = [
+    f"{RESULTS}/tables/{name}.md" for name in ("main", *(("cross_domain", "fine_coarse") if TRANSFER_FILES else ()))
+]
+ALL_FIGURES = expand(
+    f"{RESULTS}/figures/{{dataset}}/{{name}}.png",
     dataset=settings.tabled,
-    name=("density", "sweeps", "rounds", "examples", "ccd"),
-) + expand(f"{R}/figures/calibration.png" if lines.judge_files(settings) else [])
+    name=[name for name, figure in FIGURES.items() if figure.shown],
+) + expand(f"{RESULTS}/figures/calibration.png" if rows.judge_files(settings) else [])
 
 
 localrules:
@@ -15,32 +17,32 @@ localrules:
 
 rule all:
     input:
-        f"{R}/table.csv",
-        f"{R}/timing.csv",
-        expand(f"{R}/figures/contact_sheet.png" if runs.generated(settings) else []),
+        f"{RESULTS}/table.csv",
+        f"{RESULTS}/timing.csv",
+        expand(f"{RESULTS}/figures/contact_sheet.png" if names.generated(settings) else []),
         TABLES,
-        FIGURES,
+        ALL_FIGURES,
 
 
 rule table:
     input:
-        metrics=expand(f"{R}/{{name}}", name=lines.metric_files(settings)),
-        reranked=expand(f"{R}/{{folder}}/metrics.json", folder=lines.reranked_folders(settings)),
-        timings=expand(f"{R}/{{folder}}/timing.json", folder=lines.reranked_folders(settings)),
-        xis=expand(f"{R}/{{folder}}/xi.json", folder=lines.reranked_folders(settings, "thi")),
-        selections=expand(f"{R}/{{name}}", name=lines.selection_files(settings)),
-        judges=expand(f"{R}/{{name}}", name=lines.judge_files(settings)),
-        fallbacks=expand(f"{R}/{{name}}", name=lines.fallback_files(settings)),
+        metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
+        reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
+        timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),
+        xis=expand(f"{RESULTS}/{{folder}}/xi.json", folder=rows.reranked_folders(settings, "thi")),
+        selections=expand(f"{RESULTS}/{{name}}", name=rows.selection_files(settings)),
+        judges=expand(f"{RESULTS}/{{name}}", name=rows.judge_files(settings)),
+        fallbacks=expand(f"{RESULTS}/{{name}}", name=rows.fallback_files(settings)),
     output:
-        table=f"{R}/table.csv",
-        timing=f"{R}/timing.csv",
-        summary=f"{R}/summary.csv",
-        summary_text=f"{R}/summary.md",
-        judge=f"{R}/judge.csv",
-        cost=f"{R}/mllm_cost.csv",
-        provenance=f"{R}/provenance.json",
+        table=f"{RESULTS}/table.csv",
+        timing=f"{RESULTS}/timing.csv",
+        summary=f"{RESULTS}/summary.csv",
+        summary_text=f"{RESULTS}/summary.md",
+        judge=f"{RESULTS}/judge.csv",
+        cost=f"{RESULTS}/mllm_cost.csv",
+        provenance=f"{RESULTS}/provenance.json",
     log:
-        f"{R}/logs/table.log",
+        f"{RESULTS}/logs/table.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -50,21 +52,21 @@ rule table:
         gpu=0,
     params:
         settings=to_mapping(settings),
-        version=runs.STAGE_VERSIONS["report"],
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"
 
 
 rule noise:
     input:
-        histories=runs.noise_files(settings, "retriever/{retriever}/history.csv"),
-        metrics=runs.noise_files(settings, "metrics/{retriever}/test.json"),
+        histories=paths.noise_files(settings, "retriever/{retriever}/history.csv"),
+        metrics=paths.noise_files(settings, "metrics/{retriever}/test.json"),
     output:
-        table=f"{R}/noise.csv",
-        epochs=f"{R}/noise_epochs.csv",
-        text=f"{R}/noise.md",
+        table=f"{RESULTS}/noise.csv",
+        epochs=f"{RESULTS}/noise_epochs.csv",
+        text=f"{RESULTS}/noise.md",
     log:
-        f"{R}/logs/noise.log",
+        f"{RESULTS}/logs/noise.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -73,8 +75,8 @@ rule noise:
         runtime=5,
         gpu=0,
     params:
-        methods=runs.noise_methods(settings),
-        version=runs.STAGE_VERSIONS["report"],
+        methods=names.noise_methods(settings),
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/noise.py"
 
@@ -82,11 +84,11 @@ rule noise:
 # The MLLM's answers, to replay a table without any model: `snakemake --cores all export_answers`
 rule export_answers:
     input:
-        f"{R}/table.csv",
+        f"{RESULTS}/table.csv",
     output:
-        f"{R}/answers.tar.gz",
+        f"{RESULTS}/answers.tar.gz",
     log:
-        f"{R}/logs/export_answers.log",
+        f"{RESULTS}/logs/export_answers.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -95,7 +97,7 @@ rule export_answers:
         runtime=60,
         gpu=0,
     params:
-        version=runs.STAGE_VERSIONS["report"],
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/export_answers.py"
 
@@ -103,12 +105,12 @@ rule export_answers:
 # `snakemake --cores all estimate`: what the MLLM would be asked, and how long that takes; asks 80 questions itself.
 rule estimate:
     input:
-        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        weights=runs.local_weights(settings.mllm.model),
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        f"{R}/estimate.csv",
+        f"{RESULTS}/estimate.csv",
     log:
-        f"{R}/logs/estimate.log",
+        f"{RESULTS}/logs/estimate.log",
     conda:
         "../config/environment.yaml"
     threads: settings.threads
@@ -119,7 +121,7 @@ rule estimate:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=to_mapping(settings),
-        roots=lambda w: [runs.image_root(settings, name) for name in settings.tabled],
-        version=runs.STAGE_VERSIONS["report"],
+        roots=lambda w: [paths.image_root(settings, name) for name in settings.tabled],
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/estimate.py"

@@ -3,18 +3,18 @@
 
 rule rerank_yes:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        model=lambda w: runs.retriever_weights(settings, w.dataset, w.method, w.seed),
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
-        adapter=lambda w: runs.adapter_file(settings, w.judge, w.seed),
-        weights=runs.local_weights(settings.mllm.model),
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        metrics=f"{R}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
-        timing=f"{R}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+        metrics=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
+        timing=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
     log:
-        f"{R}/logs/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks_time/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks_time/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: settings.threads
@@ -25,26 +25,26 @@ rule rerank_yes:
         gpu_model=resources.gpu_type(settings),
     params:
         settings={},
-        mllm=runs.mllm_part(settings),
+        mllm=stages.mllm_part(settings),
         bootstrap=settings.bootstrap,
         top_k=settings.thi.yes_top_k,
         timing_queries=settings.thi.timing_queries,
-        answers=lambda w: f"{R}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
-        root=lambda w: runs.image_root(settings, w.dataset),
-        version=runs.STAGE_VERSIONS["rerank"],
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["rerank"],
     script:
         "../workflow_scripts/rerank_yes.py"
 
 
 rule rerank_neighbours:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        embeddings=f"{R}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
     output:
-        metrics=f"{R}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/metrics.json",
-        timing=f"{R}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/timing.json",
+        metrics=f"{RESULTS}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/metrics.json",
+        timing=f"{RESULTS}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/timing.json",
     log:
-        f"{R}/logs/rerank_neighbours/{{dataset}}-{{method}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/rerank_neighbours/{{dataset}}-{{method}}-seed{{seed}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -54,6 +54,6 @@ rule rerank_neighbours:
         gpu=0,
     params:
         bootstrap=settings.bootstrap,
-        version=runs.STAGE_VERSIONS["rerank"],
+        version=stages.STAGE_VERSIONS["rerank"],
     script:
         "../workflow_scripts/rerank_neighbours.py"

@@ -5,14 +5,14 @@ SEARCHED = f"{next(iter(settings.tabled))}/rda"
 
 rule search:
     input:
-        model=f"{R}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
-        adapter=runs.adapter_file(settings, "lora", settings.seeds[0]) if settings.search.thi else [],
-        xi=f"{R}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json" if settings.search.thi else [],
+        model=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
+        adapter=paths.adapter_file(settings, "lora", settings.seeds[0]) if settings.search.thi else [],
+        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json" if settings.search.thi else [],
         gallery=settings.search.gallery or [],
     output:
-        f"{R}/search/index.html",
+        f"{RESULTS}/search/index.html",
     log:
-        f"{R}/logs/search.log",
+        f"{RESULTS}/logs/search.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -23,8 +23,8 @@ rule search:
         gpu_model=resources.gpu_type(settings),
     params:
         search=to_mapping(settings.search),
-        mllm=runs.mllm_part(settings),
+        mllm=stages.mllm_part(settings),
         thi=to_mapping(settings.thi),
-        version=runs.STAGE_VERSIONS["report"],
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"

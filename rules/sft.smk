@@ -3,15 +3,15 @@
 
 rule mine_negatives:
     input:
-        pairs=f"{R}/pairs/{{dataset}}.parquet",
-        ccd=f"{R}/retriever/{{dataset}}/rde/seed{{seed}}/ccd.parquet",
-        embeddings=f"{R}/embeddings/{{dataset}}/rde/seed{{seed}}",
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        ccd=f"{RESULTS}/retriever/{{dataset}}/rde/seed{{seed}}/ccd.parquet",
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/rde/seed{{seed}}",
     output:
-        clean=f"{R}/sft/seed{{seed}}/{{dataset}}/clean_pairs.parquet",
-        negatives=f"{R}/sft/seed{{seed}}/{{dataset}}/hard_negatives.parquet",
-        heldout=f"{R}/sft/seed{{seed}}/{{dataset}}/heldout_negatives.parquet",
+        clean=f"{RESULTS}/sft/seed{{seed}}/{{dataset}}/clean_pairs.parquet",
+        negatives=f"{RESULTS}/sft/seed{{seed}}/{{dataset}}/hard_negatives.parquet",
+        heldout=f"{RESULTS}/sft/seed{{seed}}/{{dataset}}/heldout_negatives.parquet",
     log:
-        f"{R}/logs/mine_negatives/{{dataset}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/mine_negatives/{{dataset}}-seed{{seed}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -21,25 +21,25 @@ rule mine_negatives:
         gpu=0,
     params:
         top_k=settings.sft.negatives_top_k,
-        val=lambda w: has_val(settings.datasets[w.dataset]),
-        version=runs.STAGE_VERSIONS["mine"],
+        val=lambda w: settings.datasets[w.dataset].has_val,
+        version=stages.STAGE_VERSIONS["mine"],
     script:
         "../workflow_scripts/mine_negatives.py"
 
 
 rule sft_records:
     input:
-        pairs=expand(f"{R}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        clean=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/clean_pairs.parquet", dataset=settings.tabled),
-        negatives=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/hard_negatives.parquet", dataset=settings.tabled),
-        heldout=expand(f"{R}/sft/seed{{{{seed}}}}/{{dataset}}/heldout_negatives.parquet", dataset=settings.tabled),
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
+        clean=expand(f"{RESULTS}/sft/seed{{{{seed}}}}/{{dataset}}/clean_pairs.parquet", dataset=settings.tabled),
+        negatives=expand(f"{RESULTS}/sft/seed{{{{seed}}}}/{{dataset}}/hard_negatives.parquet", dataset=settings.tabled),
+        heldout=expand(f"{RESULTS}/sft/seed{{{{seed}}}}/{{dataset}}/heldout_negatives.parquet", dataset=settings.tabled),
     output:
-        records=f"{R}/sft/seed{{seed}}/records.jsonl",
-        heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
-        llamafactory=directory(f"{R}/sft/seed{{seed}}/llamafactory"),
-        card=f"{R}/sft/seed{{seed}}/card.md",
+        records=f"{RESULTS}/sft/seed{{seed}}/records.jsonl",
+        heldout=f"{RESULTS}/sft/seed{{seed}}/heldout.jsonl",
+        llamafactory=directory(f"{RESULTS}/sft/seed{{seed}}/llamafactory"),
+        card=f"{RESULTS}/sft/seed{{seed}}/card.md",
     log:
-        f"{R}/logs/sft_records/seed{{seed}}.log",
+        f"{RESULTS}/logs/sft_records/seed{{seed}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -50,24 +50,24 @@ rule sft_records:
     params:
         datasets=list(settings.tabled),
         n_pairs=[spec.sft_pairs for spec in settings.tabled.values()],
-        roots=[runs.image_root(settings, name) for name in settings.tabled],
-        version=runs.STAGE_VERSIONS["records"],
+        roots=[paths.image_root(settings, name) for name in settings.tabled],
+        version=stages.STAGE_VERSIONS["records"],
     script:
         "../workflow_scripts/sft_records.py"
 
 
 rule finetune_lora:
     input:
-        records=f"{R}/sft/seed{{seed}}/records.jsonl",
-        weights=runs.local_weights(settings.mllm.model),
+        records=f"{RESULTS}/sft/seed{{seed}}/records.jsonl",
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        weights=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
-        config=f"{R}/lora/seed{{seed}}/adapter/adapter_config.json",
-        history=f"{R}/lora/seed{{seed}}/adapter/history.csv",
+        weights=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        config=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_config.json",
+        history=f"{RESULTS}/lora/seed{{seed}}/adapter/history.csv",
     log:
-        f"{R}/logs/finetune_lora/seed{{seed}}.log",
+        f"{RESULTS}/logs/finetune_lora/seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks_time/finetune_lora/seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks_time/finetune_lora/seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: settings.training_threads
@@ -77,24 +77,24 @@ rule finetune_lora:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings=runs.lora_part(settings),
-        mllm=runs.mllm_part(settings),
-        version=runs.STAGE_VERSIONS["lora"],
+        settings=stages.lora_part(settings),
+        mllm=stages.mllm_part(settings),
+        version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/finetune_lora.py"
 
 
 rule evaluate_judge:
     input:
-        heldout=f"{R}/sft/seed{{seed}}/heldout.jsonl",
-        adapter=lambda w: runs.adapter_file(settings, "lora", w.seed),
-        weights=runs.local_weights(settings.mllm.model),
+        heldout=f"{RESULTS}/sft/seed{{seed}}/heldout.jsonl",
+        adapter=lambda w: paths.adapter_file(settings, "lora", w.seed),
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        f"{R}/lora/seed{{seed}}/evaluation.json",
+        f"{RESULTS}/lora/seed{{seed}}/evaluation.json",
     log:
-        f"{R}/logs/evaluate_judge/seed{{seed}}.log",
+        f"{RESULTS}/logs/evaluate_judge/seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks_time/evaluate_judge/seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks_time/evaluate_judge/seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -104,9 +104,9 @@ rule evaluate_judge:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        mllm=runs.mllm_part(settings),
-        answers=lambda w: f"{R}/answers/judge-seed{w.seed}",
-        version=runs.STAGE_VERSIONS["judge"],
+        mllm=stages.mllm_part(settings),
+        answers=lambda w: f"{RESULTS}/answers/judge-seed{w.seed}",
+        version=stages.STAGE_VERSIONS["judge"],
     script:
         "../workflow_scripts/evaluate_judge.py"
 
@@ -114,12 +114,12 @@ rule evaluate_judge:
 # For servers that take no adapters: `snakemake --cores all results/lora/seed1/merged`.
 rule merge_lora:
     input:
-        adapter=f"{R}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
-        weights=runs.local_weights(settings.mllm.model),
+        adapter=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
+        weights=paths.local_weights(settings.mllm.model),
     output:
-        directory(f"{R}/lora/seed{{seed}}/merged"),
+        directory(f"{RESULTS}/lora/seed{{seed}}/merged"),
     log:
-        f"{R}/logs/merge_lora/seed{{seed}}.log",
+        f"{RESULTS}/logs/merge_lora/seed{{seed}}.log",
     conda:
         "../config/environment.yaml"
     threads: 1
@@ -128,7 +128,7 @@ rule merge_lora:
         runtime=60,
         gpu=0,
     params:
-        mllm=runs.mllm_part(settings),
-        version=runs.STAGE_VERSIONS["lora"],
+        mllm=stages.mllm_part(settings),
+        version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/merge_lora.py"

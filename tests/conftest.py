@@ -13,7 +13,7 @@ import pytest
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-from workflow import SMOKE, TARGETS, command, snakemake, text_of  # noqa: E402  (numpy reads the numbers above)
+from running import SMOKE, TARGETS, command, snakemake, text_of  # noqa: E402  (numpy reads the numbers above)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from icl.data.annotations import read_annotations
 from icl.data.pairs import write_pairs
-from icl.data.readers import read_annotations
-from icl.data.synth.benchmark import write_benchmark
-from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
+from icl.data.settings import DatasetSettings
 from icl.pretrain import synthclip, synthvl
-from icl.settings import DatasetSettings
+from icl.synthpedes.benchmark import write_benchmark
+from icl.synthpedes.corpus import VL_CAMERAS, Corpus, make_corpus
 
 
 def tiny_corpus() -> Corpus:

@@ -5,13 +5,14 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.augmentation import augment, shard_of
-    from icl.config import typed
     from icl.data.pairs import read_pairs, split_of
-    from icl.mllm.registry import open_backend
-    from icl.mllm.sft import write_records
+    from icl.fields import typed
+    from icl.files import write_records
+    from icl.mllm.backends.registry import open_backend
+    from icl.mllm.settings import MLLMSettings
     from icl.mllm.store import AnswerStore, CachedBackend
-    from icl.settings import MLLMSettings, RDASettings
+    from icl.rda.augmentation import augment, shard_of
+    from icl.rda.settings import RDASettings
 
     names, mllm = snakemake.wildcards, typed(MLLMSettings, snakemake.params.mllm)
     train = split_of(read_pairs(Path(snakemake.input.pairs)), "train")

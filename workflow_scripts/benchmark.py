@@ -5,9 +5,9 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.config import typed
-    from icl.data.synth.benchmark import write_benchmark
-    from icl.settings import DatasetSettings
+    from icl.data.settings import DatasetSettings
+    from icl.fields import typed
+    from icl.synthpedes.benchmark import write_benchmark
 
     annotations = Path(snakemake.output.annotations)
     spec = typed(DatasetSettings, snakemake.params.spec)

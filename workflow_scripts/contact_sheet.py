@@ -5,6 +5,6 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.data.synth.benchmark import draw_contact_sheet
+    from icl.synthpedes.benchmark import draw_contact_sheet
 
     draw_contact_sheet(Path(snakemake.input[0]).parent, Path(snakemake.output[0]))

@@ -6,8 +6,8 @@ from _glue import job
 
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
-    from icl.retriever.checkpoints import load_retriever
-    from icl.retriever.embeddings import embed, open_store
+    from icl.retriever.encoding.embeddings import embed, open_store
+    from icl.retriever.weights.checkpoints import load_retriever
 
     model, tokenizer = load_retriever(Path(snakemake.input.model[0]).parent)
     pairs = read_pairs(Path(snakemake.input.pairs))

@@ -5,10 +5,10 @@ from pathlib import Path
 from _glue import job, say
 
 with job(snakemake):
-    from icl.config import load_settings
     from icl.data.pairs import read_pairs, split_of
-    from icl.mllm.registry import open_backend
+    from icl.mllm.backends.registry import open_backend
     from icl.report.estimate import estimate, expected_calls, probe
+    from icl.workflow.config import load_settings
 
     settings = load_settings(snakemake.params.settings)
     pairs = dict(zip(settings.tabled, (read_pairs(Path(p)) for p in snakemake.input.pairs), strict=True))

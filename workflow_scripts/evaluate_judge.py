@@ -5,13 +5,12 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.config import typed
-    from icl.mllm.judge_eval import evaluate_localisation
-    from icl.mllm.registry import adapter_of, open_backend
-    from icl.mllm.sft import read_records
+    from icl.fields import typed
+    from icl.files import read_records, write_json
+    from icl.mllm.backends.registry import adapter_of, open_backend
+    from icl.mllm.settings import MLLMSettings
     from icl.mllm.store import AnswerStore, CachedBackend
-    from icl.provenance import write_json
-    from icl.settings import MLLMSettings
+    from icl.mllm.tuning.judge import evaluate_localisation
 
     mllm = typed(MLLMSettings, snakemake.params.mllm)
     records = read_records(Path(snakemake.input.heldout))

@@ -6,10 +6,10 @@ from _glue import job
 from _resume import drop_foreign_state
 
 with job(snakemake):
-    from icl.config import typed
-    from icl.mllm.lora import finetune
-    from icl.mllm.sft import read_records
-    from icl.settings import MLLMSettings, SFTSettings
+    from icl.fields import typed
+    from icl.files import read_records
+    from icl.mllm.settings import MLLMSettings, SFTSettings
+    from icl.mllm.tuning.lora import finetune
 
     out = Path(snakemake.output.weights).parent
     drop_foreign_state(snakemake, out)

@@ -5,9 +5,9 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.augmentation import gather, import_published
     from icl.data.pairs import read_pairs
-    from icl.provenance import write_json
+    from icl.files import write_json
+    from icl.rda.augmentation import gather, import_published
 
     out, fallbacks = Path(snakemake.output.augmented), {}
     if snakemake.params.source:

@@ -6,10 +6,10 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.config import typed
-    from icl.retriever.checkpoints import import_retriever, save_retriever
-    from icl.retriever.published import published_settings
-    from icl.settings import RetrieverSettings
+    from icl.fields import typed
+    from icl.retriever.settings import RetrieverSettings
+    from icl.retriever.weights.checkpoints import import_retriever, save_retriever
+    from icl.retriever.weights.published import published_settings
 
     source, out = snakemake.params.source, Path(snakemake.output.model).parent
     settings = published_settings(source, typed(RetrieverSettings, snakemake.params.settings))

@@ -8,7 +8,7 @@ from _glue import job
 
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
-    from icl.retriever.given import read_given
+    from icl.retriever.encoding.given import read_given
 
     pairs, out = read_pairs(Path(snakemake.input.pairs)), Path(snakemake.output.folder)
     out.mkdir(parents=True)

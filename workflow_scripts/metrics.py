@@ -6,9 +6,9 @@ from _glue import job
 
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
-    from icl.provenance import write_json
-    from icl.report.measure import measure
-    from icl.retriever.given import open_scores
+    from icl.files import write_json
+    from icl.ranking.measure import measure
+    from icl.retriever.encoding.given import open_scores
 
     rows = split_of(read_pairs(Path(snakemake.input.pairs)), "test")
     found = open_scores(Path(snakemake.input.embeddings), "test", rows)

@@ -27,8 +27,8 @@ with job(snakemake):
     import pandas as pd
 
     from icl.data.pairs import read_pairs
+    from icl.retriever.encoding.vectors import Embeddings
     from icl.retriever.mining import top_k_negatives
-    from icl.retriever.vectors import Embeddings
 
     pairs, ccd = read_pairs(Path(snakemake.input.pairs)), pd.read_parquet(snakemake.input.ccd)
     clean, folder = ccd[ccd.label == 1], Path(snakemake.input.embeddings)

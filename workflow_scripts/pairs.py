@@ -5,8 +5,8 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
+    from icl.data.annotations import read_annotations
     from icl.data.pairs import write_pairs
-    from icl.data.readers import read_annotations
 
     pairs = read_annotations(snakemake.params.layout, Path(snakemake.params.root))
     write_pairs(pairs, Path(snakemake.output[0]))

@@ -7,9 +7,9 @@ from _glue import job
 with job(snakemake):
     import pandas as pd
 
-    from icl.config import load_settings
     from icl.report import paper_tables as paper
     from icl.report.index import INDEX
+    from icl.workflow.config import load_settings
 
     settings = load_settings(snakemake.params.settings)
     results = Path(settings.results)

@@ -5,9 +5,9 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.config import typed
+    from icl.fields import typed
     from icl.pretrain import pretrain
-    from icl.settings import PretrainSettings
+    from icl.pretrain.settings import PretrainSettings
 
     settings = typed(PretrainSettings, snakemake.params.settings)
     pretrain(snakemake.wildcards.model, settings, Path(snakemake.params.work), Path(snakemake.output[0]))

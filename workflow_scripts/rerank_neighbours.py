@@ -8,12 +8,12 @@ from _glue import job
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
     from icl.errors import InputError
-    from icl.provenance import write_json
-    from icl.report.measure import measure
-    from icl.report.timing import time_of
-    from icl.rerank import by_neighbours
-    from icl.retriever.given import open_scores
-    from icl.scores import EmbeddingScores
+    from icl.files import write_json
+    from icl.ranking.measure import measure
+    from icl.ranking.scores import EmbeddingScores
+    from icl.rerank.k_reciprocal import by_neighbours
+    from icl.rerank.timing import time_of
+    from icl.retriever.encoding.given import open_scores
 
     rows = split_of(read_pairs(Path(snakemake.input.pairs)), "test")
     emb = open_scores(Path(snakemake.input.embeddings), "test", rows)

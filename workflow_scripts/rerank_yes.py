@@ -4,40 +4,36 @@ from _glue import job
 from _interaction import open_split, stored
 
 with job(snakemake):
-    import numpy as np
-
+    from icl.files import write_json
     from icl.mllm.protocol import is_replay
-    from icl.provenance import write_json
-    from icl.report.measure import measure
-    from icl.report.timing import time_of, untimed
-    from icl.rerank import by_yes
-    from icl.scores import Part
+    from icl.ranking.measure import measure
+    from icl.rerank.timing import time_of, untimed
+    from icl.rerank.yes import by_yes
 
-    s, k = open_split(snakemake, "test"), snakemake.params.top_k
+    split, k = open_split(snakemake, "test"), snakemake.params.top_k
 
-    def rerank(backend, rows):
-        s.backend.forget_images()
-        part = Part(s.emb.scores, np.arange(len(s.captions))[rows])
-        return by_yes(part, s.captions[rows], s.images, backend, k)
+    def rerank(backend, queries):
+        return by_yes(split.part(queries), split.captions[queries], split.images, backend, k)
 
-    live = not is_replay(s.backend)
+    live, queries = not is_replay(split.backend), len(split.captions)
     if live:
-        rerank(s.backend, slice(0, 2))  # the first calls also plan kernels: not to be timed
-    kept = stored(s.backend, snakemake)
+        rerank(split.backend, slice(0, 2))  # the first calls also plan kernels: not to be timed
+    kept = stored(split, snakemake)
     resumed = bool(kept.store.answers)
     found = rerank(kept, slice(None))
-    measured = measure(found.scores, s.emb.text_pids, s.emb.image_pids, snakemake.params.bootstrap)
-    measured |= {"calls": {"localise": found.calls}, "fallbacks": {"localise": found.fallbacks}}
-    write_json(snakemake.output.metrics, measured)
+    pids = split.embeddings.text_pids, split.embeddings.image_pids
+    metrics = measure(found.scores, *pids, snakemake.params.bootstrap)
+    metrics |= {"calls": {"localise": found.calls}, "fallbacks": {"localise": found.fallbacks}}
+    write_json(snakemake.output.metrics, metrics)
 
-    times = untimed({"localise": found.calls}, len(s.captions))
+    times = untimed({"localise": found.calls}, queries)
     if live:
-        whole = rerank(s.backend, slice(None)) if resumed else found  # no stored answer may enter the time
+        whole = rerank(split.backend, slice(None)) if resumed else found  # no stored answer may enter the time
         times = time_of(
             {"localisation": whole.seconds},
             {"localise": whole.calls},
-            lambda q: rerank(s.backend, slice(q, q + 1)).seconds,
-            len(s.captions),
+            lambda q: rerank(split.backend, slice(q, q + 1)).seconds,
+            queries,
             snakemake.params.timing_queries,
         )
     write_json(snakemake.output.timing, times)

@@ -6,11 +6,13 @@ from pathlib import Path
 from _glue import job, say
 
 with job(snakemake):
-    from icl.config import typed
+    from icl.apps.search import page, search
+    from icl.apps.settings import SearchSettings
     from icl.errors import InputError
-    from icl.mllm.registry import adapter_of, open_backend
-    from icl.search import page, search
-    from icl.settings import MLLMSettings, SearchSettings, THISettings
+    from icl.fields import typed
+    from icl.mllm.backends.registry import adapter_of, open_backend
+    from icl.mllm.settings import MLLMSettings
+    from icl.rerank.settings import THISettings
 
     asked = typed(SearchSettings, snakemake.params.search)
     if not asked.query or not asked.gallery:

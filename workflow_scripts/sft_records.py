@@ -13,7 +13,8 @@ with job(snakemake):
     import pandas as pd
 
     from icl.data.pairs import read_pairs
-    from icl.mllm.sft import build_records, data_card, heldout_records, write_llamafactory, write_records
+    from icl.files import write_records
+    from icl.mllm.tuning.records import build_records, data_card, heldout_records, write_llamafactory
 
     seed, given = int(snakemake.wildcards.seed), snakemake.input
     records, heldout, sizes = [], [], {}

@@ -4,25 +4,24 @@ import json
 from pathlib import Path
 
 from _glue import job
-from _interaction import open_split, sweep_thresholds
+from _interaction import open_split, stored
 
 with job(snakemake):
     import numpy as np
 
-    from icl.mllm.sft import read_records
-    from icl.provenance import write_json
-    from icl.sweeps import played
+    from icl.files import read_records, write_json
+    from icl.rerank.thi.sweeps import played
 
-    s = open_split(snakemake, "test")
-    records = read_records(Path(snakemake.input.record))
+    split = open_split(snakemake, "test")
+    records, found = read_records(Path(snakemake.input.record)), split.embeddings
     acted = np.flatnonzero([record["anchor"] is not None for record in records])
-    refined = s.refine(s.emb.scores, [records[q]["refined"] for q in acted], acted)
-    run = played(records, s.emb.scores, refined, s.emb.text_pids, s.emb.image_pids)
-    thresholds = sweep_thresholds(s, snakemake)
-    found = {
+    refined = split.encode(found.scores, [records[q]["refined"] for q in acted], acted)
+    run = played(records, found.scores, refined, found.text_pids, found.image_pids)
+    thresholds = split.sweep_thresholds(stored(split, snakemake))
+    swept = {
         "xi": thresholds["sweep"],
         "lambda": run.by_weight([round(0.05 * k, 2) for k in range(21)]),
-        "rounds": run.by_round(s.thi.rounds, s.thi.lambda_),
-        "chosen": {"xi": json.loads(Path(snakemake.input.xi).read_text())["xi"], "lambda": s.thi.lambda_},
+        "rounds": run.by_round(split.thi.rounds, split.thi.lambda_),
+        "chosen": {"xi": json.loads(Path(snakemake.input.xi).read_text())["xi"], "lambda": split.thi.lambda_},
     }
-    write_json(snakemake.output[0], found)
+    write_json(snakemake.output[0], swept)

@@ -4,33 +4,32 @@ import json
 from pathlib import Path
 
 from _glue import job
-from _interaction import interact, open_split, stored
+from _interaction import open_split, stored
 
 with job(snakemake):
+    from icl.files import write_json, write_records
     from icl.mllm.protocol import is_replay
-    from icl.mllm.sft import write_records
-    from icl.provenance import write_json
-    from icl.report.measure import measure, with_ranks
-    from icl.report.timing import timing, untimed
+    from icl.ranking.measure import measure
+    from icl.rerank.thi.record import timing, with_ranks
+    from icl.rerank.timing import untimed
 
-    s, out = open_split(snakemake, "test"), snakemake.output
+    split, out = open_split(snakemake, "test"), snakemake.output
     xi = json.loads(Path(snakemake.input.xi).read_text())["xi"]
-    live = not is_replay(s.backend)
+    live, found, queries = not is_replay(split.backend), split.embeddings, len(split.captions)
     if live:
-        interact(s, slice(0, 2), s.backend, xi)  # the first calls also plan kernels: not to be timed
-    kept = stored(s.backend, snakemake)
+        split.interact(slice(0, 2), split.backend, xi)  # the first calls also plan kernels: not to be timed
+    kept = stored(split, snakemake)
     resumed = bool(kept.store.answers)
-    result = interact(s, slice(None), kept, xi)
+    result = split.interact(slice(None), kept, xi)
 
-    found = measure(result.scores, s.emb.text_pids, s.emb.image_pids, snakemake.params.bootstrap)
-    found |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
-    records = with_ranks(result.records, s.emb, s.emb.scores, result.scores)
-    write_records(records, Path(out.record))
-    write_json(out.metrics, found)
+    metrics = measure(result.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
+    metrics |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
+    write_records(with_ranks(result.records, found, found.scores, result.scores), Path(out.record))
+    write_json(out.metrics, metrics)
 
-    times = untimed(result.calls, len(s.captions))
+    times = untimed(result.calls, queries)
     if live:
-        whole = interact(s, slice(None), s.backend, xi) if resumed else result  # no stored answer may enter the time
+        whole = split.interact(slice(None), split.backend, xi) if resumed else result  # no stored answer may be timed
         alone = snakemake.params.timing_queries
-        times = timing(whole, lambda q: interact(s, slice(q, q + 1), s.backend, xi), len(s.captions), alone)
+        times = timing(whole, lambda q: split.interact(slice(q, q + 1), split.backend, xi), queries, alone)
     write_json(out.timing, times)

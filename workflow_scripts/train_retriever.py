@@ -6,11 +6,11 @@ from _glue import job
 from _resume import drop_foreign_state
 
 with job(snakemake):
-    from icl.config import typed
     from icl.data.pairs import read_pairs
-    from icl.retriever.launch import launch
-    from icl.retriever.training import train_retriever
-    from icl.settings import RetrieverSettings
+    from icl.fields import typed
+    from icl.retriever.settings import RetrieverSettings
+    from icl.retriever.training.launch import launch
+    from icl.retriever.training.trainer import train_retriever
 
     out, settings, seed = Path(snakemake.output.model).parent, snakemake.params.settings, int(snakemake.wildcards.seed)
     pairs, root = snakemake.input.pairs, snakemake.params.root

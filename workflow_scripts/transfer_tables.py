@@ -5,9 +5,9 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.config import load_settings
     from icl.report.paper_tables import write_table
     from icl.report.transfer_tables import transfer_table
+    from icl.workflow.config import load_settings
 
     settings = load_settings(snakemake.params.settings)
     results = Path(settings.results)

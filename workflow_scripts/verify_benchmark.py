@@ -6,7 +6,7 @@ from _glue import job
 
 with job(snakemake):
     from icl.data.verify import verify
-    from icl.provenance import write_json
+    from icl.files import write_json
 
     p = snakemake.params
     write_json(snakemake.output[0], verify(p.layout, Path(p.root), p.generated, snakemake.threads))

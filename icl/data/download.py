@@ -7,8 +7,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from icl.data.readers import annotation_file, image_root, layout_of, read_annotations
-from icl.data.registry import BENCHMARKS
+from icl.data.annotations import annotation_file, read_annotations
+from icl.data.layouts import LAYOUTS
 from icl.errors import InputError
 from icl.progress import announce
 
@@ -22,7 +22,7 @@ def download(layout: str, root: Path, url: str = "") -> None:
     Raises:
         InputError: not served openly, no connection, a broken or unsafe archive, or other content than expected.
     """
-    known = BENCHMARKS[layout]
+    known = LAYOUTS[layout]
     if not (url or known.drive_id):
         raise InputError(
             f"benchmark {known.title}", "no open download", "files from its owners", " ".join(known.access)
@@ -85,7 +85,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _place(layout: str, content: Path, root: Path) -> None:
     """Move annotation file and images from wherever the archive has them."""
-    known = layout_of(layout)
+    known = LAYOUTS[layout]
     found = next((path for name in known.files for path in sorted(content.rglob(name))), None)
     if found is None:
         have = ", ".join(sorted(path.name for path in content.iterdir())[:6])
@@ -93,7 +93,7 @@ def _place(layout: str, content: Path, root: Path) -> None:
     images = found.parent / known.images
     if not images.is_dir():
         images = next((path for path in sorted(content.rglob(known.images)) if path.is_dir()), images)
-    if images.is_dir() and not image_root(layout, root).exists():
-        images.rename(image_root(layout, root))
+    if images.is_dir() and not LAYOUTS[layout].image_root(root).exists():
+        images.rename(LAYOUTS[layout].image_root(root))
     found.replace(root / found.name)
     annotation_file(layout, root)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from icl.data.readers import SPLITS, image_root, read_annotations
-from icl.data.registry import BENCHMARKS
+from icl.data.annotations import SPLITS, read_annotations
+from icl.data.layouts import LAYOUTS
 from icl.errors import InputError
 from icl.progress import progress
 
@@ -58,7 +58,7 @@ def verify(layout: str, root: Path, generated: bool, threads: int = 2) -> dict:
     """Report on a benchmark.
 
     Args:
-        layout: a name of `readers.LAYOUTS`. root: the benchmark's folder.
+        layout: a name of `layouts.LAYOUTS`. root: the benchmark's folder.
         generated: it is the project's own, so that the public benchmark's counts do not apply.
 
     Returns:
@@ -69,7 +69,7 @@ def verify(layout: str, root: Path, generated: bool, threads: int = 2) -> dict:
         pairs = read_annotations(layout, root)
     except InputError as error:
         return {"status": "missing", "problem": str(error), "splits": {}, "differences": [], "unreadable": []}
-    folder, names = image_root(layout, root), pairs.image.unique().tolist()
+    folder, names = LAYOUTS[layout].image_root(root), pairs.image.unique().tolist()
     found = dict(zip(names, inspect_images([folder / name for name in names], threads), strict=True))
     splits = {split: describe_split(pairs[pairs.split == split], found) for split in SPLITS}
     unreadable = [f"{folder / name}: {what}" for name, (_, what) in found.items() if what]
@@ -81,9 +81,10 @@ def verify(layout: str, root: Path, generated: bool, threads: int = 2) -> dict:
 
 
 def _differences(layout: str, splits: dict[str, dict]) -> list[str]:
-    known, out = BENCHMARKS[layout], []
-    for kind in ("identities", "images", "captions"):
-        for split, expected in zip(SPLITS, getattr(known, kind), strict=True):
+    known, out = LAYOUTS[layout], []
+    counts = {"identities": known.identities, "images": known.images_count, "captions": known.captions}
+    for kind, official in counts.items():
+        for split, expected in zip(SPLITS, official, strict=True):
             if splits[split][kind] != expected:
                 hedge = "" if known.confirmed else " (that count is not confirmed on the files)"
                 out.append(f"{split}: {splits[split][kind]} {kind}, not {expected}{hedge}")
@@ -104,7 +105,7 @@ def report(results: dict[str, dict], layouts: dict[str, str]) -> str:
     """
     lines = ["# Benchmarks as found", ""]
     for name, found in results.items():
-        known = BENCHMARKS[layouts[name]]
+        known = LAYOUTS[layouts[name]]
         lines += [f"## {name}: {found['status']}", ""]
         if found["status"] == "missing":
             lines += [found["problem"], ""]

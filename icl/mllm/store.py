@@ -10,18 +10,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
+from icl.files import file_digest
 from icl.mllm.prompts import load_prompt
 from icl.mllm.protocol import Answer, Backend, Request, is_replay, is_tolerant, require_answers
 from icl.progress import progress
-
-
-@lru_cache(maxsize=200_000)
-def file_digest(path: Path) -> str:
-    """sha256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def request_key(request: Request, identity: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from icl.settings import PretrainSettings
+from icl.pretrain.settings import PretrainSettings
 
 
 def pretrain(name: str, settings: PretrainSettings, work: Path, out: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from icl.errors import InputError
-from icl.settings import PretrainSettings
+from icl.pretrain.settings import PretrainSettings
 
 CHECKSUMS = "SHA256SUMS"
 _TEXT = {

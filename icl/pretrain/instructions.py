@@ -10,13 +10,13 @@ import random
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from icl.data.synth.attributes import SLEEVES
-from icl.data.synth.captions import CaptionStyle, state, write_caption, write_caption_with_spans
-from icl.data.synth.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
-from icl.data.synth.words import GROUPS, canonical_sentence, groups_of
-from icl.mllm import parsing, prompts
+from icl.mllm import prompts, reading
 from icl.pretrain.packing import Block
 from icl.pretrain.vision import CLASSES
+from icl.synthpedes.attributes import SLEEVES
+from icl.synthpedes.captions import CaptionStyle, state, write_caption, write_caption_with_spans
+from icl.synthpedes.dialogue import describe, merge, numbered, rewrites, sub_sentences, vqa_answers
+from icl.synthpedes.words import GROUPS, canonical_sentence, groups_of
 
 VARIANTS = 5
 SOMETIMES = {"glasses", "scarf", "held", "backpack", "hat", "belt", "others"}
@@ -103,7 +103,7 @@ def describe_image(seen: dict[str, str]) -> Dialogue:
 
 def aggregate_with(seen: dict[str, str], caption: str, merged: dict[str, str]) -> Dialogue:
     """T_aggr on a given caption and the answers about its photograph."""
-    answers = parsing.vqa_subtexts(numbered(vqa_answers(seen)))
+    answers = reading.vqa_subtexts(numbered(vqa_answers(seen)))
     return Dialogue(prompts.aggregate_text(caption, answers), describe(merged))
 
 

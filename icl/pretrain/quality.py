@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from icl.data.synth.corpus import CLIP_CAMERAS, VL_CAMERAS, Corpus, make_corpus
-from icl.data.synth.dialogue import merge, vqa_answers
-from icl.data.synth.reading import read_facts
-from icl.data.synth.words import groups_of
-from icl.mllm import parsing
+from icl.mllm import reading
 from icl.mllm.protocol import Backend, Request
+from icl.mllm.settings import MLLMSettings
 from icl.pretrain import instructions as ask
-from icl.settings import MLLMSettings, PretrainSettings
+from icl.pretrain.settings import PretrainSettings
+from icl.synthpedes.corpus import CLIP_CAMERAS, VL_CAMERAS, Corpus, make_corpus
+from icl.synthpedes.dialogue import merge, vqa_answers
+from icl.synthpedes.reading import read_facts
+from icl.synthpedes.words import groups_of
 
 HELD_OUT_SEED = 77
 """Seed of the identities that models are measured on; no training seed derives from it."""
@@ -48,7 +49,7 @@ def measure_vqa(backend: Backend, corpus: Corpus, images: list[Path]) -> dict[st
     answers = backend.answer([Request("vqa", prompt, image, 240) for image in images])
     exact, facts_right, facts_all = [], 0, 0
     for answer, seen in zip(answers, corpus.seen, strict=True):
-        lines = parsing.numbered_list(answer.text)
+        lines = reading.numbered_list(answer.text)
         truth = vqa_answers(seen)
         exact.append([k < len(lines) and lines[k] == line for k, line in enumerate(truth)])
         attributes = {key: value for key, value in read_facts("\n".join(truth)).items()}
@@ -102,7 +103,7 @@ def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], s
 
 def measure_synthvl(folder: Path, settings: PretrainSettings, work: Path) -> dict[str, float]:
     """All measures of a SynthVL folder on unseen identities."""
-    from icl.mllm.transformers_backend import TransformersBackend
+    from icl.mllm.backends.transformers_backend import TransformersBackend
 
     corpus = make_corpus(settings.seed + HELD_OUT_SEED, settings.held_out_identities, 2, VL_CAMERAS)
     images = save_photographs(corpus, work / "held-out")
@@ -119,8 +120,8 @@ def measure_synthclip(folder: Path, settings: PretrainSettings, work: Path) -> d
     import torch
     from transformers import AutoTokenizer, CLIPModel
 
-    from icl.metrics import retrieval_metrics
     from icl.pretrain.synthclip import Crowd, any_aspect
+    from icl.ranking.metrics import retrieval_metrics
 
     identities = settings.held_out_identities
     corpus = make_corpus(settings.seed + HELD_OUT_SEED + 1, identities, 1, CLIP_CAMERAS)

@@ -26,11 +26,11 @@ from tokenizers import (
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
-from icl.data.synth.captions import BENCHMARK_STYLE, WEB_STYLE, state, write_caption
-from icl.data.synth.corpus import CLIP_CAMERAS, Corpus, make_corpus
 from icl.pretrain.schedule import optimise
+from icl.pretrain.settings import PretrainSettings
 from icl.pretrain.vision import flipped
-from icl.settings import PretrainSettings
+from icl.synthpedes.captions import BENCHMARK_STYLE, WEB_STYLE, state, write_caption
+from icl.synthpedes.corpus import CLIP_CAMERAS, Corpus, make_corpus
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 TEXT_LENGTH, PATCH, SQUARE = 64, 8, 64

@@ -21,15 +21,15 @@ from transformers.models.qwen2_vl import Qwen2VLProcessor
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-from icl.data.synth.corpus import VL_CAMERAS, Corpus, make_corpus
 from icl.mllm import prompts
-from icl.mllm.qwen_vl import mrope_positions, speed_up_on_cpu
+from icl.mllm.qwen.model import mrope_positions, speed_up_on_cpu
 from icl.pretrain import instructions as ask
 from icl.pretrain.packing import Grounding, language_loss
 from icl.pretrain.schedule import optimise
+from icl.pretrain.settings import PretrainSettings
 from icl.pretrain.vision import Eye, train_vision
 from icl.pretrain.vl_tokenizer import train_tokenizer
-from icl.settings import PretrainSettings
+from icl.synthpedes.corpus import VL_CAMERAS, Corpus, make_corpus
 
 WIDTH, PIXELS, PATCH = 192, 48 * 96, 8
 VOCABULARY = 1400

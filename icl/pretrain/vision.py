@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from icl.data.synth.captions import VALUES
-from icl.data.synth.corpus import Corpus
 from icl.pretrain.schedule import optimise
+from icl.synthpedes.captions import VALUES
+from icl.synthpedes.corpus import Corpus
 
 CLASSES = {
     **{key: ("", *values) for key, values in VALUES.items()},

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from icl.data.pairs import images_of, split_of
-from icl.mllm import parsing, prompts
+from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
-from icl.rows import methods, reranked_folders
-from icl.settings import Settings
+from icl.workflow.rows import methods, reranked_folders
+from icl.workflow.settings import Settings
 
 SUB_SENTENCES = 9
 """Sub-sentences of an enriched caption, about; many of them are equal and asked once."""
@@ -74,10 +74,10 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
     )
     seen = ask("vqa", [Request("vqa", prompts.vqa_text(), i, m.max_new_tokens_vqa) for i in images])
     limit = m.max_new_tokens_text
-    merge = [prompts.aggregate_text(t, parsing.vqa_subtexts(s)) for t, s in zip(texts, seen, strict=True)]
+    merge = [prompts.aggregate_text(t, reading.vqa_subtexts(s)) for t, s in zip(texts, seen, strict=True)]
     whole = ask("aggregate", [Request("aggregate", text, None, limit) for text in merge])
     parts = ask("decompose", [Request("decompose", prompts.decompose_text(w), None, limit) for w in whole])
-    single = [(parsing.numbered_list(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
+    single = [(reading.numbered_list(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
     ask("rewrite", [Request("rewrite", prompts.rewrite_text(s, settings.rda.variants), None, limit) for s in single])
     return seconds
 

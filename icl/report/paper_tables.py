@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icl.report.measure import BOOTSTRAP_SEED
+from icl.ranking.measure import BOOTSTRAP_SEED
+from icl.ranking.significance import paired_test
 from icl.report.paper import METRICS, paper_figure
-from icl.report.significance import paired_test
-from icl.rows import methods
-from icl.settings import Settings
+from icl.workflow.rows import methods
+from icl.workflow.settings import Settings
 
 NAMES = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "map": "mAP", "minp": "mINP"}
 NOTHING = "-"

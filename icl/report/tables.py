@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from icl.augmentation import FALLBACKS
+from icl.rda.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
-from icl.rows import Row, fallback_file, judge_files, rows
-from icl.settings import Settings
+from icl.workflow.methods import Row
+from icl.workflow.rows import fallback_file, judge_files, rows
+from icl.workflow.settings import Settings
 
 CALLS = ("localise", "vqa", "aggregate")
 SPLIT = ("localisation", "vqa", "aggregation", "reencoding", "reranking")

@@ -9,8 +9,8 @@ import pandas as pd
 
 from icl.report.paper import METRICS, transfer_figure
 from icl.report.paper_tables import NAMES, NOTHING, spread
-from icl.rows import transfers
-from icl.settings import Settings
+from icl.workflow.rows import transfers
+from icl.workflow.settings import Settings
 
 
 def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFrame:

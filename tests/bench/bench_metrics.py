@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from icl.metrics import retrieval_metrics
+from icl.ranking.metrics import retrieval_metrics
 from tests.bench.harness import alone, seconds, write
 
 
@@ -29,8 +29,8 @@ def make(queries: int, gallery: int, identities: int) -> tuple[np.ndarray, np.nd
 
 def streamed(queries: int, gallery: int, identities: int, dims: tuple[int, int]) -> float:
     """mAP from embeddings, block by block: the whole matrix never exists."""
-    from icl.retriever.vectors import Embeddings
-    from icl.scores import blocks
+    from icl.ranking.scores import blocks
+    from icl.retriever.encoding.vectors import Embeddings
 
     rng = np.random.default_rng(0)
     gallery_pids = np.sort(rng.integers(0, identities, gallery))

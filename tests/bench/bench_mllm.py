@@ -10,13 +10,14 @@ import torch
 from transformers.models.qwen2_vl import Qwen2VLProcessor
 
 from icl.data.images import load_image
-from icl.data.synth.captions import BENCHMARK_STYLE, state, write_caption
-from icl.data.synth.corpus import CLIP_CAMERAS, make_corpus
-from icl.mllm import prefix, prompts
+from icl.mllm import prompts
+from icl.mllm.backends.transformers_backend import TransformersBackend
 from icl.mllm.protocol import YES_NO, Request
-from icl.mllm.transformers_backend import TransformersBackend
+from icl.mllm.qwen import prefix
+from icl.mllm.settings import MLLMSettings
 from icl.pretrain.quality import HELD_OUT_SEED, save_photographs
-from icl.settings import MLLMSettings
+from icl.synthpedes.captions import BENCHMARK_STYLE, state, write_caption
+from icl.synthpedes.corpus import CLIP_CAMERAS, make_corpus
 from tests.bench.harness import seconds, write
 
 MODEL = "models/synthvl"

@@ -9,15 +9,15 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from icl.retriever.checkpoints import build_retriever
-from icl.retriever.losses import tal
+from icl.retriever.losses.tal import tal
 from icl.retriever.model import PRECISIONS
-from icl.retriever.step import Batch, TrainingStep
-from icl.retriever.weights import from_transformers
+from icl.retriever.settings import RetrieverSettings
+from icl.retriever.training.step import Batch, TrainingStep
+from icl.retriever.weights.checkpoints import build_retriever
+from icl.retriever.weights.names import from_transformers
 from icl.retriever.world import World
-from icl.settings import RetrieverSettings
 from tests.bench.harness import alone, seconds, write
-from tests.test_sources import VIT_B16, random_clip
+from tests.clip_sizes import VIT_B16, random_clip
 
 LENGTH, TAU, MARGIN = 77, 0.015, 0.1
 

@@ -1,0 +1,16 @@
+"""Settings of the applications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icl.fields import setting
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Target `search`: rank one's own image folder for a text."""
+
+    query: str = setting("", "Description of the person to look for.")
+    gallery: str = setting("", "Folder of images.")
+    thi: bool = setting(True, "Interact with the MLLM; false ranks by the retriever alone.")

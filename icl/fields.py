@@ -1,0 +1,160 @@
+"""Settings as typed dataclasses: declaring a key, checking a mapping against them, and their JSON schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+
+from icl.errors import InputError
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+
+
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
+
+
+def yaml_key(field: dataclasses.Field) -> str:
+    """The key of a field in YAML; differs from its name where that is a Python keyword (`lambda`)."""
+    return field.metadata.get("key", field.name)
+
+
+def to_mapping(settings) -> dict:
+    """The inverse of `load_settings`, for any settings dataclass; tuples become lists."""
+    return {yaml_key(f): _plain(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+
+
+def typed(cls: type, mapping: dict):
+    """One settings dataclass from its own part of the mapping (what a rule's params hold)."""
+    return build(cls, mapping, "")
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def build(cls: type, mapping, where: str):
+    if not isinstance(mapping, dict):
+        raise InputError(f"config key {where or '(top level)'}", repr(mapping), "a mapping of keys", "Indent its keys.")
+    fields = {yaml_key(f): f for f in dataclasses.fields(cls)}
+    for key in mapping:
+        if key not in fields:
+            raise _unknown_key(key, where, fields)
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, field in fields.items():
+        if key in mapping:
+            path = f"{where}.{key}" if where else key
+            values[field.name] = _value(mapping[key], hints[field.name], field.metadata, path)
+    return cls(**values)
+
+
+def _unknown_key(key, where: str, fields: dict) -> InputError:
+    near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
+    known = ", ".join(sorted(fields))
+    path = f"{where}.{key}" if where else str(key)
+    remedy = f"Did you mean '{near[0]}'?" if near else "Remove it."
+    return InputError(f"config key {path}", "an unknown key", f"one of: {known}", remedy)
+
+
+def _value(value, hint, limits, path: str):
+    """One value checked against its type and limits; lists become tuples."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        if value is None and type(None) in args:
+            return None
+        return _value(value, next(a for a in args if a is not type(None)), limits, path)
+    if origin is dict:
+        return _build_named(value, args[1], path)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise wrong_value(path, value, f"a list, each item {_NAMES[args[0]]}")
+        return tuple(_value(item, args[0], limits, f"{path}[{n}]") for n, item in enumerate(value))
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, path)
+    return _within(_scalar(value, hint, path), limits, path)
+
+
+def _build_named(value, cls: type, path: str) -> dict:
+    if not isinstance(value, dict):
+        raise wrong_value(path, value, "a mapping of names")
+    for name in value:
+        if not _DATASET_NAME.fullmatch(str(name)):
+            raise wrong_value(f"{path}.{name}", name, "a name of letters, digits, - and _ (used in paths)")
+    return {str(name): build(cls, item, f"{path}.{name}") for name, item in value.items()}
+
+
+def _scalar(value, hint: type, path: str):
+    if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)  # Snakemake's --config gives the items of a list as text
+    if hint is float:
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            return float(value)  # YAML 1.1 reads 1e-4 as text
+        if isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise wrong_value(path, value, _NAMES[hint])
+    return value
+
+
+def _within(value, limits, path: str):
+    choices = limits.get("choices")
+    if choices and value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        remedy = f"Did you mean '{near[0]}'?" if near else f"Choose a value for {path}."
+        raise InputError(f"config key {path}", repr(value), "one of: " + ", ".join(map(repr, choices)), remedy)
+    low, high = limits.get("low"), limits.get("high")
+    if (low is not None and value < low) or (high is not None and value > high):
+        span = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise wrong_value(path, value, span)
+    return value
+
+
+def wrong_value(path: str, value, expected: str) -> InputError:
+    return InputError(f"config key {path}", repr(value), expected, "Correct the value in the config file.")
+
+
+def object_schema(cls: type) -> dict:
+    hints = typing.get_type_hints(cls)
+    properties = {yaml_key(f): _schema(f, hints[f.name]) for f in dataclasses.fields(cls)}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _schema(field: dataclasses.Field, hint) -> dict:
+    schema = _type_schema(hint, field.metadata)
+    schema["description"] = field.metadata["help"]
+    if field.default is not dataclasses.MISSING:
+        schema["default"] = _plain(field.default)
+    return schema
+
+
+def _type_schema(hint, limits) -> dict:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return {"anyOf": [_type_schema(a, limits if a is not type(None) else {}) for a in args]}
+    if origin is tuple:
+        return {"type": "array", "items": _type_schema(args[0], limits)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": object_schema(args[1])}
+    if dataclasses.is_dataclass(hint):
+        return object_schema(hint)
+    schema = {"type": {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}[hint]}
+    pairs = (("choices", "enum"), ("low", "minimum"), ("high", "maximum"))
+    schema |= {key: _plain(limits[name]) for name, key in pairs if name in limits}
+    return schema
+
+
+def setting(default, help: str, **extra):
+    """A dataclass field with a description (shown in the generated schema and in the docs)."""
+    meta = {"help": help, **extra}
+    if isinstance(default, (list, dict)):
+        raise TypeError("mutable defaults are not allowed; use a tuple")
+    return dataclasses.field(default=default, metadata=meta)

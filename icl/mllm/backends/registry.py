@@ -1,0 +1,70 @@
+"""Back-ends by name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from icl.mllm.protocol import Backend
+from icl.mllm.settings import MLLMSettings
+from icl.registry import Registry
+
+
+def _transformers(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.backends.transformers_backend import TransformersBackend
+
+    return TransformersBackend(settings, adapter)
+
+
+def _openai(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.backends.openai_backend import OpenAIBackend
+
+    return OpenAIBackend(settings, adapter)
+
+
+def _ollama(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.backends.ollama_backend import OllamaBackend
+
+    return OllamaBackend(settings, adapter)
+
+
+def _replay(settings: MLLMSettings, adapter: str | None) -> Backend:
+    from icl.mllm.backends.replay_backend import ReplayBackend
+
+    return ReplayBackend(settings, adapter)
+
+
+BACKENDS = Registry(
+    "mllm.backend", {"transformers": _transformers, "openai": _openai, "ollama": _ollama, "replay": _replay}
+)
+SERVED = ("openai", "ollama", "replay")
+"""Back-ends that bring their own adapter: behind a server, which can be down, or in stored answers."""
+
+
+def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
+    """The back-end of the settings, with a LoRA adapter folder where given.
+
+    Raises:
+        InputError: unknown name; lists the known ones.
+    """
+    return BACKENDS[settings.backend](settings, adapter)
+
+
+def adapter_of(judge: str, weights: list[str]) -> str | None:
+    """What a judge's T_loc is answered with: the folder of its adapter's weights; `served` where a server holds it.
+
+    Args:
+        judge: base or lora. weights: the adapter's file, none where it is served.
+    """
+    if judge != "lora":
+        return None
+    return str(Path(weights[0]).parent) if weights else "served"
+
+
+def check_server(settings: MLLMSettings) -> None:
+    """Whether the server of a served back-end answers.
+
+    Raises:
+        InputError: it does not; says what to do.
+    """
+    if settings.backend in SERVED:
+        open_backend(settings, "served" if settings.adapter_model else None).check()

@@ -1,0 +1,143 @@
+"""What back-ends behind a server share: small images, bounded concurrency, and several tries at every question."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import tenacity
+
+from icl.data.images import load_image
+from icl.errors import InputError
+from icl.mllm.protocol import Answer, Request
+from icl.mllm.reading import says_yes_or_no
+from icl.mllm.settings import MLLMSettings
+from icl.progress import progress
+
+
+class Transient(Exception):
+    """A failure that another try may mend; the message begins with its kind and a colon."""
+
+
+class Refused(Exception):
+    """A failure that no other try will mend (wrong request, unknown model, no access)."""
+
+
+@lru_cache(maxsize=4096)
+def encoded_image(path: Path, max_pixels: int) -> bytes:
+    """PNG of an image of at most so many pixels: what is sent, and no more."""
+    image = load_image(path)
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        scale = (max_pixels / pixels) ** 0.5
+        image = image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def data_uri(path: Path, max_pixels: int) -> str:
+    """The same as a data: address."""
+    return f"data:image/png;base64,{base64.b64encode(encoded_image(path, max_pixels)).decode()}"
+
+
+def shares_of(tokens: Sequence[tuple[str, float]], choices: tuple[str, ...]) -> dict[str, float] | None:
+    """Probabilities of the choices from a server's most likely first tokens; None where none of them is a choice's beginning.
+
+    Args:
+        tokens: (token, probability). Tokens of any case that begin a choice (" yes", "Y") count for it.
+    """
+    found = dict.fromkeys(choices, 0.0)
+    for token, share in tokens:
+        word = token.strip(' "*▁Ġ').lower()
+        for choice in choices:
+            if word and choice.lower().startswith(word):
+                found[choice] += share
+    total = sum(found.values())
+    return {choice: share / total for choice, share in found.items()} if total > 0 else None
+
+
+class Served:
+    """Asks many questions side by side; a failed one is tried again, later and later, and in the end marked.
+
+    Args:
+        ask: one question to one answer; raises Transient or Refused.
+    """
+
+    def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
+        self.settings, self._ask = settings, ask
+        self.tolerant = settings.on_failure == "fallback"
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answers in the order of the requests; `error` says why one is missing.
+
+        Raises:
+            InputError: the server refuses the question as such.
+        """
+        found = dict(progress(self.stream(requests), len(requests), "MLLM answers"))
+        return [found[k] for k in range(len(requests))]
+
+    def stream(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """(place among the requests, answer) as they come; the server always has as many questions as it is allowed.
+
+        Raises:
+            InputError: the server refuses a question as such; what it had already been asked is given out before.
+        """
+        over = threading.Event()
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            try:
+                yield from self._as_they_come(requests, lambda request: pool.submit(self._patiently, request, over))
+            finally:
+                over.set()  # whoever stops here (Ctrl-C, a full disk) does not wait for more tries
+
+    def _as_they_come(
+        self, requests: Sequence[Request], submit: Callable[[Request], Future]
+    ) -> Iterator[tuple[int, Answer]]:
+        todo, refused = iter(enumerate(requests)), None
+        asked = {submit(r): k for k, r in islice(todo, self.settings.concurrency)}
+        while asked:
+            done, _ = wait(asked, return_when=FIRST_COMPLETED)
+            if refused is None:
+                asked |= {submit(r): k for k, r in islice(todo, len(done))}
+            for future in done:
+                k = asked.pop(future)
+                if isinstance(error := future.exception(), InputError):
+                    refused = error
+                else:
+                    yield k, future.result()
+        if refused is not None:
+            raise refused
+
+    def _patiently(self, request: Request, over: threading.Event) -> Answer:
+        s = self.settings
+        tries = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(s.tries) | tenacity.stop_when_event_set(over),
+            sleep=tenacity.sleep_using_event(over),
+            wait=tenacity.wait_random_exponential(multiplier=s.retry_seconds, max=60 * s.retry_seconds),
+            retry=tenacity.retry_if_exception_type(Transient),
+            reraise=True,
+        )
+        try:
+            return tries(self._once, request)
+        except Transient as error:
+            return Answer("", error=str(error))
+        except Refused as error:
+            remedy = "Correct mllm.model or mllm.url, or start the server with this model."
+            raise InputError(f"MLLM server {s.url}", str(error), "an answer", remedy) from error
+
+    def _once(self, request: Request) -> Answer:
+        start = time.perf_counter()
+        answer = self._ask(request)
+        if not answer.text.strip():
+            raise Transient("empty content: nothing but white space or thinking")
+        if request.choices and answer.probabilities is None and not says_yes_or_no(answer.text):
+            raise Transient(f"off format: {answer.text[:60]!r} where {' or '.join(request.choices)} was asked for")
+        seconds = time.perf_counter() - start
+        return Answer(answer.text, answer.probabilities, answer.prompt_tokens, answer.answer_tokens, seconds)

@@ -1,0 +1,91 @@
+"""Similarities of queries to a gallery, some rows at a time: a query x gallery matrix never has to exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+BLOCK = 512
+"""Queries in one block."""
+
+
+class Scores(Protocol):
+    """Q queries against G gallery images."""
+
+    shape: tuple[int, int]
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        """Similarities (n, G) of some queries."""
+
+
+@dataclass(frozen=True)
+class MatrixScores:
+    """A matrix (Q, G), which may be memory-mapped."""
+
+    matrix: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.matrix.shape
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        return self.matrix[queries]
+
+
+@dataclass(frozen=True)
+class EmbeddingScores:
+    """Mean cosine over one or more embeddings of length 1: texts (Q, D) and images (G, D) of each."""
+
+    texts: tuple[np.ndarray, ...]
+    images: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.texts[0]), len(self.images[0])
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        return sum(text[queries] @ image.T for text, image in zip(self.texts, self.images, strict=True)) / len(
+            self.texts
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the queries of other scores, by number."""
+
+    whole: Scores
+    numbers: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.numbers), self.whole.shape[1]
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        return self.whole.rows(self.numbers[queries])
+
+
+def blocks(scores: Scores, size: int = BLOCK) -> Iterator[np.ndarray]:
+    """All rows in order, `size` queries at a time."""
+    for start in range(0, scores.shape[0], size):
+        yield scores.rows(slice(start, start + size))
+
+
+def top_candidates(scores: Scores, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k most similar images of each query: gallery columns (Q, k), best first, and the similarity of the first (Q,).
+
+    Ties go to the lower column. Only the part of a row that can belong to them is sorted.
+    """
+    k = min(k, scores.shape[1])
+    out, top1 = np.empty((scores.shape[0], k), dtype=np.int64), np.empty(scores.shape[0])
+    query = 0
+    for block in blocks(scores):
+        for row in block:
+            least = row[np.argpartition(row, -k)[-k:]].min()
+            near = np.flatnonzero(row >= least)  # ascending columns: a stable sort leaves ties in that order
+            out[query] = near[np.argsort(-row[near], kind="stable")[:k]]
+            top1[query] = row[out[query, 0]]
+            query += 1
+    return out, top1

@@ -1,0 +1,115 @@
+"""RDA: enrich each training caption with what the MLLM sees, split it into sub-sentences, and rewrite those."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from icl.errors import InputError
+from icl.mllm import prompts, reading
+from icl.mllm.protocol import Backend, Request
+from icl.mllm.settings import MLLMSettings
+from icl.rda.attribute_words import same_attributes
+from icl.rda.settings import RDASettings
+
+FALLBACKS = ("vqa", "aggregate", "decompose", "rewrite")
+"""Kinds of answers that can be none."""
+
+
+def shard_of(rows: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The captions of one shard; all captions of an image fall into the same one."""
+    return rows[rows.image_id % shards == shard].reset_index(drop=True)
+
+
+def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSettings, rda: RDASettings) -> list[dict]:
+    """Augment captions.
+
+    Args:
+        rows: pairs table rows. root: image root. settings: limits of the answers. rda: number and draws of the rewrites.
+
+    Returns:
+        One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), and fallbacks by kind: a
+        T_vqa without a numbered line, an empty T_aggr, a T_dec without sub-sentences, rewrites that were rejected.
+    """
+    limit = settings.max_new_tokens_text
+    images = sorted({root / image for image in rows.image})
+    seen = backend.answer([Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images])
+    said = {image: answer.text for image, answer in zip(images, seen, strict=True)}
+    subtexts = {image: reading.vqa_subtexts(text) for image, text in said.items()}
+    aggregate = [prompts.aggregate_text(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
+    enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
+    texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
+    split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
+    sentences = [reading.numbered_list(answer.text) for answer in split]
+    rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
+    out = []
+    for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
+        fallbacks = {"vqa": int(not reading.numbered_list(said[root / row.image])), "aggregate": int(not whole)}
+        fallbacks |= {"decompose": int(not parts), "rewrite": sum(rewrites[s][1] for s in parts)}
+        out.append(
+            {
+                "caption_id": int(row.caption_id),
+                "enriched": text,
+                "sub_sentences": parts,
+                "diversity_captions": [rewrites[s][0] for s in parts] or [[text]],
+                "fallbacks": fallbacks,
+            }
+        )
+    return out
+
+
+def rewrite_all(
+    sentences: list[str], backend: Backend, limit: int, rda: RDASettings
+) -> dict[str, tuple[list[str], int]]:
+    """m variants of each sentence, and how many of them were rejected.
+
+    A rewrite that loses or adds an attribute word is rejected; the sentence itself stands in.
+    """
+    m, draws = rda.variants, {"temperature": rda.temperature, "seed": rda.seed}
+    texts = [prompts.rewrite_text(sentence, m) for sentence in sentences]
+    answers = backend.answer([Request("rewrite", text, None, limit, **draws) for text in texts])
+    out = {}
+    for sentence, answer in zip(sentences, answers, strict=True):
+        lines = reading.numbered_list(answer.text)[:m]
+        kept = [line for line in lines if same_attributes(line, sentence)]
+        out[sentence] = (kept + [sentence] * (m - len(kept)), m - len(kept))
+    return out
+
+
+def gather(shards: list[Path], out: Path) -> dict[str, int]:
+    """Join shard files into one list by caption_id; returns the fallbacks by kind, over all captions.
+
+    Raises:
+        InputError: a shard is not complete JSON lines.
+    """
+    rows, fallbacks = [], Counter(dict.fromkeys(FALLBACKS, 0))
+    for path in shards:
+        try:
+            rows += [json.loads(line) for line in path.read_text().splitlines()]
+        except ValueError as error:
+            raise InputError(str(path), f"a broken line ({error})", "JSON lines", "Delete it and run again.") from error
+    for row in rows:
+        fallbacks.update(row["fallbacks"])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(sorted(rows, key=lambda row: row["caption_id"]), indent=1))
+    return dict(fallbacks)
+
+
+def import_published(path: Path, pairs: pd.DataFrame, out: Path) -> None:
+    """Take a published augmentation file (`diversity_captions` beside the annotation rows) in place of generation.
+
+    Raises:
+        InputError: the file's train captions are not those of the pairs table.
+    """
+    train = [row for row in json.loads(path.read_text()) if row.get("split") == "train"]
+    texts = [(c, d) for row in train for c, d in zip(row["captions"], row.get("diversity_captions", []), strict=True)]
+    rows = pairs[pairs.split == "train"].sort_values("caption_id")
+    if [c for c, _ in texts] != rows.caption.tolist():
+        found = f"{len(texts)} train captions that are not the benchmark's {len(rows)}"
+        raise InputError(str(path), found, "the same captions in the same order", "Check rda.source.")
+    table = [{"caption_id": int(c), "diversity_captions": d} for c, (_, d) in zip(rows.caption_id, texts, strict=True)]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(table, indent=1))

@@ -1,0 +1,39 @@
+"""What a figure is: the files that it is drawn from, and the module that draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from icl.workflow.settings import Settings
+
+
+@dataclass(frozen=True)
+class Place:
+    """Attributes:
+    dataset: the benchmark of the figure. root: its image root.
+    """
+
+    dataset: str
+    root: Path
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        inputs: settings and benchmark to the files that it is drawn from.
+        module: where its `draw(paths, place)` is; imported only to draw, as the workflow reads `inputs` at every start.
+        shown: whether the target `all` draws it for every benchmark of the table.
+    """
+
+    inputs: Callable[[Settings, str], list[str]]
+    module: str
+    shown: bool = True
+
+    def draw(self, paths: list[Path], place: Place):
+        """The matplotlib figure."""
+        return import_module(self.module).draw(paths, place)

@@ -1,0 +1,38 @@
+"""The noise study over the epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from icl.report.figures.base import Place
+from icl.report.style import BLUE, COLUMN, GREEN, GREY, ORANGE, new_figure
+
+
+def noise_study(epochs: pd.DataFrame):
+    """mAP on val, and CCD's AUROC, over the epochs of the noise study.
+
+    Args:
+        epochs: lines of `noise_epochs.csv` of one benchmark.
+    """
+    figure, axes = new_figure(1, 2, width=2 * COLUMN)
+    looks = [(BLUE, "-o"), (ORANGE, "--s"), (GREEN, "-o"), (GREY, "--s")]
+    for ((noise, ccd), group), (colour, line) in zip(epochs.groupby(["noise", "ccd"]), looks, strict=False):
+        mean, name = group.groupby("epoch").mean(numeric_only=True), f"{noise:.0%} noise, {'with' if ccd else 'no'} CCD"
+        if mean.get("val_map", pd.Series(dtype=float)).notna().any():  # none without a val split
+            axes[0].plot(mean.index, mean["val_map"], line, color=colour, label=name)
+        if ccd:
+            axes[1].plot(mean.index, mean["ccd_auroc"], line, color=colour, label=name)
+    axes[0].set(xlabel="epoch", ylabel="mAP on val")
+    axes[1].set(xlabel="epoch", ylabel="AUROC of CCD's doubt")
+    for axis in axes:
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend()
+    return figure
+
+
+def draw(paths: list[Path], place: Place):
+    """From the epochs of the noise study."""
+    epochs = pd.read_csv(paths[0])
+    return noise_study(epochs[epochs.benchmark == place.dataset])

@@ -1,0 +1,50 @@
+"""Embeddings of a split as plain arrays: what evaluation reads, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from icl.ranking.scores import EmbeddingScores
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """L2-normalised embeddings of a split: G gallery images, Q captions.
+
+    Attributes:
+        image_bge (G, D), image_tse (G, E), text_bge (Q, D), text_tse (Q, E): float32.
+        image_ids, image_pids: (G,). caption_ids, text_pids: (Q,).
+    """
+
+    image_bge: np.ndarray
+    image_tse: np.ndarray
+    text_bge: np.ndarray
+    text_tse: np.ndarray
+    image_ids: np.ndarray
+    image_pids: np.ndarray
+    caption_ids: np.ndarray
+    text_pids: np.ndarray
+
+    def save(self, path: Path) -> None:
+        """Write as .npz."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Embeddings:
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            return cls(**{f.name: data[f.name] for f in fields(cls)})
+
+    @property
+    def scores(self) -> EmbeddingScores:
+        """Similarities of all captions to the gallery: the mean of the BGE and TSE cosines (BGE alone where TSE is empty)."""
+        return self.scores_of((self.text_bge, self.text_tse))
+
+    def scores_of(self, texts: tuple[np.ndarray, np.ndarray]) -> EmbeddingScores:
+        """Similarities of other texts, given by their BGE and TSE, to the gallery."""
+        count = 2 if self.image_tse.shape[1] else 1
+        return EmbeddingScores(texts[:count], (self.image_bge, self.image_tse)[:count])

@@ -1,0 +1,114 @@
+"""Write and read trained retrievers: a folder with safetensors weights, the settings, and the tokenizer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig
+
+from icl.data.tokenizer import CaptionTokenizer
+from icl.errors import InputError
+from icl.retriever.backbone import CLIPBackbone
+from icl.retriever.model import RDE
+from icl.retriever.settings import RetrieverSettings
+from icl.retriever.weights.names import Weights
+from icl.retriever.weights.sources import read_weights
+
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -> tuple[RDE, CaptionTokenizer]:
+    """An RDE on the pre-trained CLIP of the settings, its TSE layers fresh.
+
+    Raises:
+        InputError: the checkpoint is missing, truncated or no CLIP.
+    """
+    length = text_length or settings.text_length
+    weights = read_weights(settings.checkpoint)
+    try:
+        model = build_retriever(weights, settings, length)
+    except ValueError as error:
+        raise InputError(
+            settings.checkpoint, str(error), "weights that fit", "Correct retriever.checkpoint."
+        ) from error
+    return model, CaptionTokenizer(settings.checkpoint, length)
+
+
+def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) -> RDE:
+    """An RDE with these weights; the TSE layers are fresh where the checkpoint has none.
+
+    Raises:
+        ValueError: weights that do not fit; names them.
+    """
+    backbone = CLIPBackbone(weights.config, settings.image_height, settings.image_width, length)
+    own = {name: t for name, t in weights.tensors.items() if "_tse." not in name}
+    backbone.load(own, settings.stretched_positions)
+    if not weights.has_tse:
+        return _rde(backbone, settings.tse_dim, settings)
+    model = _rde(backbone, len(weights.tensors["image_tse.linear.weight"]), settings)
+    heads = {name: t for name, t in weights.tensors.items() if "_tse." in name}
+    missing, unexpected = model.load_state_dict(heads, strict=False)
+    missing = [name for name in missing if "_tse." in name]
+    if missing or unexpected:
+        raise ValueError(f"TSE weights: missing {missing}, unexpected {unexpected}")
+    return model
+
+
+def _rde(backbone: CLIPBackbone, tse_dim: int, settings: RetrieverSettings) -> RDE:
+    return RDE(backbone, tse_dim, settings.select_ratio, settings.batchnorm_padding, settings.precision)
+
+
+def import_retriever(source: str, settings: RetrieverSettings, length: int) -> tuple[RDE, CaptionTokenizer]:
+    """A checkpoint as it is, in eval mode: RDE where it has TSE layers, otherwise BGE alone (plain CLIP, IRRA).
+
+    Raises:
+        InputError: the checkpoint is missing, or does not fit.
+    """
+    weights = read_weights(source)
+    try:
+        model = build_retriever(weights, settings if weights.has_tse else replace(settings, tse_dim=0), length)
+    except ValueError as error:
+        raise InputError(source, str(error), "weights that fit", "Correct its source under `retrievers`.") from error
+    return model.eval(), CaptionTokenizer(source, length)
+
+
+def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
+    """Write a trained retriever; the weights appear last, and at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.tokenizer.save_pretrained(folder / "tokenizer")
+    clip = {"vision": model.backbone.vision.config.to_dict(), "text": model.backbone.text.config.to_dict()}
+    card = {"settings": asdict(settings), "text_length": tokenizer.length, "dim": model.backbone.dim, "clip": clip}
+    card["tse_dim"] = model.image_tse.out
+    (folder / CARD).write_text(json.dumps(card, indent=1, default=str))
+    save_file(model.state_dict(), folder / f"{WEIGHTS}.part")
+    (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+
+
+def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
+    """Read a trained retriever, in eval mode.
+
+    Raises:
+        InputError: a file is missing or truncated, or a weight does not fit.
+    """
+    path = folder / WEIGHTS
+    try:
+        card = json.loads((folder / CARD).read_text())
+        weights = load_file(path)
+        settings = RetrieverSettings(**card["settings"])
+        config = CLIPConfig(
+            vision_config=card["clip"]["vision"], text_config=card["clip"]["text"], projection_dim=card["dim"]
+        )
+        backbone = CLIPBackbone(config, settings.image_height, settings.image_width, card["text_length"])
+        model = _rde(backbone, card["tse_dim"], settings)
+        model.load_state_dict(weights)
+    except Exception as error:  # safetensors, json, torch and the OS each raise their own types
+        raise InputError(
+            str(path),
+            f"an unreadable retriever ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "the files that training writes",
+            f"Delete {folder} and run again: it will be trained anew.",
+        ) from error
+    return model.eval(), CaptionTokenizer(str(folder / "tokenizer"), card["text_length"])

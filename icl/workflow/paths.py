@@ -1,0 +1,139 @@
+"""The files of the workflow's stages, as the rules name them. It imports neither Snakemake nor a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from icl.data.layouts import LAYOUTS
+from icl.errors import InputError
+from icl.mllm.backends.registry import SERVED
+from icl.workflow.names import TRANSFERRED_RETRIEVER, augmentation_source, given, given_source, noise_methods, splits
+from icl.workflow.settings import Settings
+
+
+def local_source(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The files of a given checkpoint, so that a changed one is imported anew; none for a hub id."""
+    source = given_source(settings, dataset, method)
+    return [source] if Path(source).is_file() else local_weights(source)
+
+
+def score_files(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The files of a retriever that is given by its scores, one a split.
+
+    Raises:
+        InputError: a split has none; says what is expected.
+    """
+    folder, out = Path(given_source(settings, dataset, method)), []
+    for split in splits(settings, dataset, method):
+        found = [str(folder / f"{split}.{kind}") for kind in ("npz", "npy") if (folder / f"{split}.{kind}").is_file()]
+        if not found:
+            expected = f"{split}.npz (embeddings) or {split}.npy (captions x images)"
+            remedy = f"Write it, or correct retrievers.{method}.source; README, 'Your own retriever', says how."
+            raise InputError(f"retriever folder {folder}", f"no scores of split {split}", expected, remedy)
+        out += found[:1]
+    return out
+
+
+def retriever_weights(settings: Settings, dataset: str, method: str, seed: str) -> list[str]:
+    """The trained or imported weights that encode refined queries; none where only scores are given."""
+    if method in given(settings, "scores"):
+        return []
+    if moved := TRANSFERRED_RETRIEVER.fullmatch(method):
+        method, dataset = moved[1], moved[2]
+    return [f"{settings.results}/retriever/{dataset}/{method}/seed{seed}/model.safetensors"]
+
+
+def xi_file(settings: Settings, dataset: str, method: str, judge: str, seed: str) -> str:
+    """Where THI's threshold stands: a transferred retriever brings its source's, as its target has no labels to choose on."""
+    moved = TRANSFERRED_RETRIEVER.fullmatch(method)
+    if moved and settings.datasets[dataset].xi is None:
+        method, dataset = moved[1], moved[2]
+    return f"{settings.results}/thi/{dataset}/{method}/{judge}/seed{seed}/xi.json"
+
+
+def noise_files(settings: Settings, name: str) -> list[str]:
+    """One file of every retriever of the noise study, such as `metrics/{retriever}/test.json`."""
+    return [
+        f"{settings.results}/{name.format(retriever=f'{dataset}/{method}/seed{seed}')}"
+        for dataset in settings.tabled
+        for method in noise_methods(settings)
+        for seed in settings.seeds
+    ]
+
+
+def benchmark_root(settings: Settings, dataset: str) -> str:
+    """Folder of a benchmark: given, or generated below the results."""
+    return settings.datasets[dataset].root or f"{settings.results}/benchmarks/{dataset}"
+
+
+def adapter_file(settings: Settings, judge: str, seed: str) -> list[str]:
+    """The weights of the judge's LoRA adapter; none for the MLLM as it comes, and none where a server holds the adapter."""
+    if judge != "lora" or settings.mllm.backend in SERVED:
+        return []
+    return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"]
+
+
+def generated_files(settings: Settings, dataset: str) -> list[str]:
+    """The annotation file of a generated or downloaded benchmark; none for a given one."""
+    spec = settings.datasets[dataset]
+    return annotation_files(settings, dataset) if spec.generator or spec.download else []
+
+
+def annotation_state(settings: Settings, dataset: str) -> str:
+    """What a given benchmark's annotation file looks like now, so that a check is repeated after it came or changed."""
+    if settings.datasets[dataset].generator or settings.datasets[dataset].download:
+        return ""
+    try:
+        path = Path(annotation_files(settings, dataset)[0])
+    except InputError:
+        return "missing"
+    return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
+
+
+def annotation_files(settings: Settings, dataset: str) -> list[str]:
+    """The annotation file that a benchmark is read from.
+
+    Raises:
+        InputError: the benchmark is not there; says how to get it.
+    """
+    root = benchmark_root(settings, dataset)
+    if settings.datasets[dataset].generator:
+        return [f"{root}/reid_raw.json"]
+    from icl.data.annotations import annotation_file  # pandas: only where a benchmark is given by its folder
+
+    if settings.datasets[dataset].download:
+        return [f"{root}/{LAYOUTS[settings.datasets[dataset].layout].files[0]}"]
+    return [str(annotation_file(settings.datasets[dataset].layout, root))]
+
+
+def image_root(settings: Settings, dataset: str) -> str:
+    """Folder that a benchmark's image paths are relative to."""
+    return str(LAYOUTS[settings.datasets[dataset].layout].image_root(benchmark_root(settings, dataset)))
+
+
+def augmented_file(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The augmented captions that a retriever trains on; none for the baseline."""
+    return [f"{settings.results}/augment/{dataset}/augmented.json"] if method == "rda" else []
+
+
+def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
+    """What the augmented captions are gathered from: a published file, or our own shards."""
+    source, n = augmentation_source(settings, dataset), settings.rda.shards
+    if source:
+        return [source]
+    return [f"{settings.results}/augment/{dataset}/shard{i}-of-{n}.jsonl" for i in range(n)]
+
+
+def local_weights(model: str) -> list[str]:
+    """Weights of a model folder, so that new ones rerun what uses them; none for a hub id or an absent folder."""
+    return sorted(str(path) for path in Path(model).glob("*.safetensors"))
+
+
+def pairs_file(settings: Settings, dataset: str) -> str:
+    """The pairs table of a benchmark."""
+    return f"{settings.results}/pairs/{dataset}.parquet"
+
+
+def first_ccd(settings: Settings, dataset: str) -> str:
+    """The baseline's last CCD division with the first seed."""
+    return f"{settings.results}/retriever/{dataset}/rde/seed{settings.seeds[0]}/ccd.parquet"

@@ -1,0 +1,56 @@
+"""What a job asks of a cluster, computed from the configuration; a retried job asks for more memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from icl.workflow.settings import Settings
+
+LIBRARIES_MB = 2000
+"""A process with torch, transformers and pandas loaded, measured at 0.9 to 1.5 GB, and room beside it."""
+IMAGES = 45_000
+"""Images of the largest split that a job holds in memory (ICFG-PEDES: 34,674 in training)."""
+
+
+def model_mb(model: str) -> float:
+    """Memory of a model's weights: of its files, or at 16 bits from the "7B" in a hub id; 1 GB where nothing tells."""
+    files = list(Path(model).glob("*.safetensors"))
+    if files:
+        return sum(file.stat().st_size for file in files) / 1e6
+    billions = re.search(r"(\d+(?:\.\d+)?)B\b", model)
+    return 2000 * float(billions[1]) if billions else 1000.0
+
+
+def needed_mb(settings: Settings, stage: str) -> int:
+    """Megabytes of a stage's job.
+
+    Args:
+        stage: `tables` (tables, small files), `scores` (similarities), `retriever` (CLIP and its images), `mllm`.
+    """
+    if stage == "tables":
+        return LIBRARIES_MB
+    if stage == "scores":
+        return 2 * LIBRARIES_MB
+    if stage == "mllm":
+        return int(2 * LIBRARIES_MB + 2 * model_mb(settings.mllm.model))
+    r = settings.retriever
+    images = IMAGES if any(spec.root for spec in settings.datasets.values()) else IMAGES // 10
+    return int(2 * LIBRARIES_MB + 3 * r.image_height * r.image_width * images / 1e6)
+
+
+def memory(settings: Settings, stage: str) -> Callable:
+    """A rule's `mem_mb`: twice and three times as much at the second and third attempt."""
+    mb = needed_mb(settings, stage)
+    return lambda wildcards, attempt: mb * attempt
+
+
+def gpus(settings: Settings, count: int = 1) -> int:
+    """A rule's `gpu`: those of the configuration, where it has any."""
+    return settings.jobs.gpus * count
+
+
+def gpu_type(settings: Settings) -> str:
+    """A rule's `gpu_model`; empty without GPUs."""
+    return settings.jobs.gpu_type if settings.jobs.gpus else ""

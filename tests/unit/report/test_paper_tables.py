@@ -1,0 +1,110 @@
+"""The paper's tables beside measured numbers, differences between rows, and the sweeps of THI."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icl.ranking.metrics import retrieval_metrics
+from icl.ranking.scores import MatrixScores
+from icl.ranking.significance import paired_test
+from icl.report.paper import transfer_figure
+from icl.report.paper_tables import ablation_table, best_in_bold, main_table, spread, write_table
+from icl.report.tables import summarise
+from icl.report.transfer_tables import transfer_table
+from icl.rerank.thi.sweeps import played
+from icl.workflow.config import load_settings
+from icl.workflow.rows import transfers
+
+
+def summary_of(benchmark: str):
+    rows = []
+    for method, rank1 in (("RDE", 50.0), ("ICL", 51.0), ("ICL+THI", 60.0)):
+        for seed in (1, 2):
+            row = {
+                "benchmark": benchmark,
+                "method": method,
+                "seed": seed,
+                "rank1": rank1 + seed,
+                "rank1_low": 1,
+                "rank1_high": 9,
+            }
+            row |= {name: 40.0 for name in ("rank5", "rank10", "map", "minp")}
+            row |= {f"paper_{name}": None for name in ("rank1", "rank5", "rank10", "map", "minp", "seconds_per_query")}
+            rows.append({**row, "refined_queries": 3, "seconds_per_query": None})
+    table = pd.DataFrame(rows)
+    return summarise(table), table
+
+
+def test_measured_rows_stand_beside_the_papers_only_where_it_prints_them():
+    main = main_table(*summary_of("CUHK-PEDES")).set_index("Method")
+    assert main.loc["ICL", "Paper Rank-1"] == "76.41" and main.loc["ICL", "Diff. Rank-1"] == "-23.91"
+    own = main_table(*summary_of("synthpedes")).set_index("Method")
+    assert set(own["Paper Rank-1"]) == {"-"} == set(own["Diff. mAP"])
+    parts = ablation_table(summary_of("synthpedes")[0])
+    assert parts[["RDA", "THI", "LoRA"]].to_numpy().tolist() == [["", "", ""], ["yes", "", ""], ["yes", "yes", "yes"]]
+
+
+def test_best_values_are_bold_and_latex_is_escaped(tmp_path):
+    main = main_table(*summary_of("a_b"))
+    assert best_in_bold(main, "**{}**").set_index("Method").loc["ICL+THI", "Rank-1"].startswith("**61.50")
+    write_table(main, tmp_path / "main", "T")
+    text = (tmp_path / "main.tex").read_text()
+    assert r"\textbf{61.50 $\pm$ 0.71}" in text and r"a\_b" in text and r"95\% of" in text and r"\toprule" in text
+    assert (tmp_path / "main.md").read_text().startswith("# T\n")
+
+
+def test_transfers_stand_in_table_3_or_4_by_their_captions(tmp_path):
+    spec = {"root": "x", "xi": 0.5}
+    names = {"CUHK-PEDES": spec, "RSTPReid": spec, "UFine6926": {**spec, "fine_grained": True}}
+    settings = load_settings({"datasets": names, "seeds": [1, 2], "results": str(tmp_path)})
+    for n, (_, target, _, row, seed) in enumerate(transfers(settings)):
+        file = tmp_path / row.folder(target, seed) / ("metrics.json" if row.way else "test.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(dict(rank1=n, rank5=50, rank10=60, map=40, minp=30)))
+    coarse, fine = (transfer_table(settings, tmp_path, kind) for kind in (False, True))
+    assert len(coarse) == (4 + 1) * 3 and len(fine) == 4 * 3
+    line = coarse.set_index(["Source", "Target", "Method"]).loc[("CUHK-PEDES", "RSTPReid", "ICL")]
+    assert line["Paper Rank-1"] == "55.80" and line["Rank-1"] == "8.50 ± 0.71"
+    assert transfer_figure("synthpedes", "synthwinter", "ICL", "rank1") is None
+    assert best_in_bold(coarse, "**{}**")["Rank-1"].str.startswith("**").sum() == 5
+
+
+def test_nothing_measured_is_a_dash():
+    assert spread(float("nan"), float("nan")) == "-" and spread(1.0, float("nan")) == "1.00"
+
+
+def test_a_real_difference_is_found_and_none_is_not():
+    rng = np.random.default_rng(0)
+    base = (rng.random((3, 400)) < 0.4).astype(float)
+    better = np.maximum(base, rng.random((3, 400)) < 0.2)
+    mean, low, high, p = paired_test(better, base, 500, 0)
+    assert mean == pytest.approx(better.mean() - base.mean()) and low < mean < high and low > 0 and p < 0.01
+    shuffled = base[:, rng.permutation(400)]
+    assert paired_test(shuffled, base, 500, 0)[3] > 0.05
+    assert paired_test(base, base, 50, 0)[3] == 1.0
+
+
+def test_sweeps_equal_metrics_of_rankings_made_by_hand():
+    rng = np.random.default_rng(1)
+    raw, new = rng.random((6, 5)), rng.random((6, 5))
+    query_pids, gallery_pids = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 0, 1])
+    anchors, made = [0, None, 2, 4, None, 1], [1, None, 2, 3, None, 2]
+    records = [
+        {"anchor": a, "round": r, "yes": [False] * ((r or 5) - 1) + [True]} for a, r in zip(anchors, made, strict=True)
+    ]
+    acted = [q for q, a in enumerate(anchors) if a is not None]
+    run = played(records, MatrixScores(raw), MatrixScores(new[acted]), query_pids, gallery_pids)
+    for row in run.by_round(5, 0.8):
+        expected = raw.copy()
+        for q, anchor in enumerate(anchors):
+            if anchor is not None and made[q] <= row["round"]:
+                second = new[q].copy()
+                second[anchor] = 1.0
+                expected[q] = 0.8 * raw[q] + 0.2 * second
+        found = retrieval_metrics(expected, query_pids, gallery_pids)
+        assert (row["rank1"], row["map"]) == pytest.approx((found.rank1, found.map))
+        assert row["refined"] == sum(m is not None and m <= row["round"] for m in made)
+        assert row["calls"] == (sum(len(r["yes"]) >= row["round"] for r in records) if row["round"] else 0)
+    assert run.by_weight([1.0])[0]["map"] == pytest.approx(retrieval_metrics(raw, query_pids, gallery_pids).map)

@@ -1,0 +1,125 @@
+"""The tables, from a results folder written by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icl.ranking.measure import measure
+from icl.ranking.scores import MatrixScores
+from icl.report.estimate import estimate, expected_calls
+from icl.report.paper import paper_figure
+from icl.report.tables import summarise, write_tables
+from icl.rerank.thi.record import timing, with_ranks
+from icl.rerank.thi.session import THIResult
+from icl.rerank.timing import STAGES
+from icl.workflow import rows
+from icl.workflow.config import load_settings
+
+
+def put(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two seeds of all rows on one benchmark; Rank-1 is 50 + seed, with THI 60 + seed."""
+    settings = load_settings({"datasets": {"CUHK-PEDES": {"root": "x"}}, "seeds": [1, 2], "results": str(tmp_path)})
+    plain = dict(rank1_low=1, rank1_high=99, rank5=70, rank10=80, map=40, minp=30, queries=10, gallery=5)
+    for n, name in enumerate(rows.metric_files(settings)):
+        put(tmp_path / name, {"rank1": 51 + n % 2, **plain})
+    for name in rows.selection_files(settings):
+        put(tmp_path / name, {"rule": "best-val", "epoch": 3, "rank1": 50.0})
+    for n, folder in enumerate(rows.reranked_folders(settings)):
+        calls = {"localise": 14, "vqa": 4, "aggregate": 6}
+        found = {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls, "fallbacks": {"localise": 1, "vqa": 2}}
+        put(tmp_path / folder / "metrics.json", found)
+        put(tmp_path / folder / "xi.json", {"xi": 0.4, "selection": "best Rank-1 on val"})
+        times = {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1), "calls": calls, "queries": 10}
+        put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
+    for name in rows.fallback_files(settings):
+        put(tmp_path / name, {"vqa": 3, "aggregate": 0, "decompose": 1, "rewrite": 9})
+    for name in rows.judge_files(settings):
+        put(tmp_path / name, {"base": {"accuracy_hard": 40.0}, "lora": {"accuracy_hard": 70.0}})
+    return settings, tmp_path
+
+
+def test_tables_of_a_whole_run(results):
+    settings, folder = results
+    out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge", "cost")}
+    write_tables(settings, folder, {**out, "summary_text": folder / "summary.md"})
+    table = pd.read_csv(out["table"])
+    assert len(table) == 14
+    line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
+    assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
+    assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
+    assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
+    assert (line["localise_fallbacks"], line["vqa_fallbacks"], line["rda_rewrite_fallbacks"]) == (1, 2, 9)
+    assert table[table.method == "RDE"][["xi", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
+    times = pd.read_csv(out["timing"])
+    assert len(times) == 10
+    assert times.localise_calls_per_query.eq(1.4).all()
+    summary = pd.read_csv(out["summary"]).set_index("method")
+    assert summary.loc["ICL+THI", ["seeds", "rank1"]].tolist() == [2, 61.5]
+    assert summary.loc["ICL+THI", "rank1_sd"] == pytest.approx(np.sqrt(0.5), abs=1e-3)
+    text = (folder / "summary.md").read_text()
+    assert "61.50 ± 0.71" in text and "after LoRA | 70.000" in text
+
+
+def test_one_seed_has_no_spread():
+    lines = {"benchmark": "b", "method": "RDE", "rank1": 1.0, "rank5": 1.0, "rank10": 1.0, "map": 1.0, "minp": 1.0}
+    lines |= {"refined_queries": None, "seconds_per_query": None}
+    lines |= {f"paper_{name}": None for name in ("rank1", "rank5", "rank10", "map", "minp", "seconds_per_query")}
+    assert summarise(pd.DataFrame([lines])).rank1_sd.isna().all()
+
+
+def test_the_papers_figures():
+    assert paper_figure("UFine6926", "ICL+THI", "rank1") == 90.67
+    assert paper_figure("CUHK-PEDES", "RDE+THI", "rank1") == 77.47
+    assert paper_figure("RSTPReid", "ICL+THI (no LoRA)", "map") == 53.11
+    assert paper_figure("synthpedes", "ICL+THI", "rank1") is None
+
+
+def test_measures_hold_the_interval_around_rank1():
+    rng = np.random.default_rng(0)
+    pids = np.arange(40)
+    found = measure(MatrixScores(rng.normal(size=(40, 40)) + 3 * np.eye(40)), pids, pids, 200)
+    assert found["rank1_low"] <= found["rank1"] <= found["rank1_high"]
+    assert (found["queries"], found["gallery"]) == (40, 40)
+
+
+def test_records_carry_both_ranks():
+    class Split:
+        text_pids, caption_ids = np.array([7]), np.array([30])
+        image_pids, image_ids = np.array([6, 7]), np.array([60, 70])
+
+    before, after = (MatrixScores(np.array([row])) for row in ([0.9, 0.1], [0.1, 0.9]))
+    record = with_ranks([{"candidates": [0, 1]}], Split, before, after)[0]
+    assert (record["rank_before"], record["rank_after"], record["candidate_pids"]) == (2, 1, [6, 7])
+
+
+def test_time_per_query_is_the_sum_of_its_parts():
+    def one(query):
+        return THIResult([], np.zeros((1, 1)), {}, {**dict.fromkeys(STAGES, 0.0), "vqa": 0.1 * query})
+
+    whole = THIResult([], np.zeros((4, 4)), {"vqa": 8}, dict.fromkeys(STAGES, 2.0))
+    found = timing(whole, one, queries=5, alone=5)
+    assert found["seconds_per_query"] == pytest.approx(2.0)
+    assert found["split"]["aggregation"] == pytest.approx(0.4)
+    assert (found["p50"], found["timed_alone"]) == (pytest.approx(0.2), 5)
+
+
+def test_the_estimate_counts_every_question_that_can_be_asked():
+    rows = [("train", 1, 0), ("train", 1, 0), ("val", 2, 1), ("test", 3, 2), ("test", 3, 3), ("test", 4, 3)]
+    table = pd.DataFrame(rows, columns=["split", "pid", "image_id"]).assign(image=lambda t: t.image_id.astype(str))
+    table["caption_id"], table["caption"] = range(6), "a man"
+    settings = load_settings({"datasets": {"x": {"root": "y"}}, "methods": ["ICL", "ICL+THI", "ICL+Yes"]})
+    calls = expected_calls(settings, {"x": table}).set_index(["stage", "task"]).calls
+    assert calls["RDA"].to_dict() == {"vqa": 1, "aggregate": 2, "decompose": 2, "rewrite": 18}
+    assert calls["thi/x/rda/lora/seed1 test"].to_dict() == {"localise": 15, "vqa": 2, "aggregate": 3}
+    assert calls["thi/x/rda/lora/seed1 val"].to_dict() == {"localise": 5, "vqa": 1, "aggregate": 1}
+    assert calls["yes/x/rda/lora/seed1"].to_dict() == {"localise": 15}
+    found = estimate(expected_calls(settings, {"x": table}), dict.fromkeys(calls.index.get_level_values(1), 3600.0))
+    assert found.hours.iloc[-1] == calls.sum() == found.hours.iloc[:-1].sum()
