@@ -84,6 +84,7 @@ rule thi:
         mllm=stages.mllm_part(settings),
         bootstrap=settings.bootstrap,
         timing_queries=settings.thi.timing_queries,
+        timing_passes=settings.thi.timing_passes,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),
         version=stages.STAGE_VERSIONS["thi"],

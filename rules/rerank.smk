@@ -29,6 +29,7 @@ rule rerank_yes:
         bootstrap=settings.bootstrap,
         top_k=settings.thi.yes_top_k,
         timing_queries=settings.thi.timing_queries,
+        timing_passes=settings.thi.timing_passes,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
         root=lambda w: paths.image_root(settings, w.dataset),
         version=stages.STAGE_VERSIONS["rerank"],
@@ -54,6 +55,7 @@ rule rerank_neighbours:
         gpu=0,
     params:
         bootstrap=settings.bootstrap,
+        timing_passes=settings.thi.timing_passes,
         version=stages.STAGE_VERSIONS["rerank"],
     script:
         "../workflow_scripts/rerank_neighbours.py"

@@ -8,6 +8,7 @@ with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
     from icl.mllm.backends.registry import open_backend
     from icl.report.estimate import estimate, expected_calls, probe
+    from icl.report.words import NOTHING
     from icl.workflow.config import load_settings
 
     settings = load_settings(snakemake.params.settings)
@@ -16,4 +17,4 @@ with job(snakemake):
     seconds = probe(open_backend(settings.mllm), first, Path(snakemake.params.roots[0]), settings)
     table = estimate(expected_calls(settings, pairs), seconds)
     table.to_csv(snakemake.output[0], index=False, float_format="%.5g")
-    say(table.to_string(index=False, na_rep="", float_format="{:.4g}".format))
+    say(table.to_string(index=False, na_rep=NOTHING, float_format="{:.4g}".format))

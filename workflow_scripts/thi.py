@@ -8,28 +8,19 @@ from _interaction import open_split, stored
 
 with job(snakemake):
     from icl.files import write_json, write_records
-    from icl.mllm.protocol import is_replay
     from icl.ranking.measure import measure
-    from icl.rerank.thi.record import timing, with_ranks
-    from icl.rerank.timing import untimed
+    from icl.rerank.thi.record import with_ranks
 
-    split, out = open_split(snakemake, "test"), snakemake.output
-    xi = json.loads(Path(snakemake.input.xi).read_text())["xi"]
-    live, found, queries = not is_replay(split.backend), split.embeddings, len(split.captions)
-    if live:
-        split.interact(slice(0, 2), split.backend, xi)  # the first calls also plan kernels: not to be timed
-    kept = stored(split, snakemake)
-    resumed = bool(kept.store.answers)
-    result = split.interact(slice(None), kept, xi)
+    split, out, given = open_split(snakemake, "test"), snakemake.output, snakemake.params
+    xi, found = json.loads(Path(snakemake.input.xi).read_text())["xi"], split.embeddings
+    result = split.interact(stored(split, snakemake), xi)
 
-    metrics = measure(result.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
+    metrics = measure(result.scores, found.text_pids, found.image_pids, given.bootstrap)
     metrics |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
     write_records(with_ranks(result.records, found, found.scores, result.scores), Path(out.record))
     write_json(out.metrics, metrics)
 
-    times = untimed(result.calls, queries)
-    if live:
-        whole = split.interact(slice(None), split.backend, xi) if resumed else result  # no stored answer may be timed
-        alone = snakemake.params.timing_queries
-        times = timing(whole, lambda q: split.interact(slice(q, q + 1), split.backend, xi), queries, alone)
-    write_json(out.timing, times)
+    def run(queries):
+        return split.interact(split.backend, xi, queries).seconds  # the back-end itself: no stored answer may be timed
+
+    write_json(out.timing, split.timed(run, result.calls, given.timing_queries, given.timing_passes))

@@ -11,11 +11,11 @@ import pandas as pd
 from icl.ranking.measure import BOOTSTRAP_SEED
 from icl.ranking.significance import paired_test
 from icl.report.paper import METRICS, paper_figure
+from icl.report.words import NOTHING, markdown, spread, words
 from icl.workflow.rows import methods
 from icl.workflow.settings import Settings
 
 NAMES = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "map": "mAP", "minp": "mINP"}
-NOTHING = "-"
 COMPARED = (
     ("ICL", "RDE"),
     ("RDE+THI", "RDE"),
@@ -80,9 +80,19 @@ def retriever_table(summary: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def time_table(timing: pd.DataFrame) -> pd.DataFrame:
-    """Supplementary Table 1: seconds per query, and where they go."""
+    """Supplementary Table 1: seconds per query, and where they go; a mean over seeds, the range and every reason of doubt.
+
+    Args:
+        timing: as `tables.write_tables` writes it.
+    """
     numbers = [name for name in timing.columns if name.endswith(("_seconds", "_query"))]
-    found = timing.groupby(["benchmark", "method"], sort=False)[numbers].mean().reset_index()
+    groups = timing.groupby(["benchmark", "method"], sort=False)
+    found = groups[numbers].mean().reset_index()
+    low, high, doubts = (groups[name] for name in ("seconds_low", "seconds_high", "unsteady"))
+    place = list(found.columns).index("seconds_per_query") + 1
+    found.insert(place, "fastest pass", low.min().to_numpy())
+    found.insert(place + 1, "slowest pass", high.max().to_numpy())
+    found["unsteady"] = doubts.agg(lambda column: "; ".join(dict.fromkeys(column.dropna()))).to_numpy()
     return found.rename(columns=lambda name: name.replace("_", " "))
 
 
@@ -114,13 +124,6 @@ def _values(settings: Settings, results: Path, benchmark: str, method: str, valu
     return np.array(out, dtype=float)
 
 
-def spread(mean: float, deviation: float) -> str:
-    """ "12.3 ± 0.4", or without a deviation where there is one seed; a dash where nothing was measured."""
-    if pd.isna(mean):
-        return NOTHING
-    return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"
-
-
 def best_in_bold(table: pd.DataFrame, mark: str) -> pd.DataFrame:
     """The highest measured value of each metric and benchmark, marked; `mark` holds `{}`."""
     out = table.astype(object)
@@ -138,10 +141,9 @@ def write_table(table: pd.DataFrame, stem: Path, title: str) -> None:
     """Write `stem`.csv, .md and .tex."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.4f")
-    words = best_in_bold(table, "**{}**").map(lambda cell: f"{cell:.4f}" if isinstance(cell, float) else str(cell))
-    text = words.to_markdown(index=False, disable_numparse=True)
+    text = markdown(best_in_bold(table, "**{}**"))
     stem.with_suffix(".md").write_text(f"# {title}\n\n{text}\n")
-    plain = table.astype(object).map(lambda cell: _latex(f"{cell:.4f}" if isinstance(cell, float) else str(cell)))
+    plain = table.astype(object).map(lambda cell: _latex(words(cell)))
     bold = best_in_bold(table, "@{}@").map(lambda cell: str(cell).startswith("@"))
     marked = plain.where(~bold, "\\textbf{" + plain + "}") if len(table) else plain
     marked.columns = [_latex(name) for name in table.columns]

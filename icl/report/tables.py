@@ -10,6 +10,7 @@ import pandas as pd
 from icl.rda.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
+from icl.report.words import spread
 from icl.workflow.methods import Row
 from icl.workflow.rows import fallback_file, judge_files, rows
 from icl.workflow.settings import Settings
@@ -45,12 +46,17 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
 
 
 TIMING_COLUMNS = (
-    ["benchmark", "method", "seed", "seconds_per_query", "paper_seconds_per_query"]
+    ["benchmark", "method", "seed", "seconds_per_query", "seconds_low", "seconds_high", "unsteady"]
+    + ["paper_seconds_per_query"]
     + [f"{part}_seconds" for part in SPLIT]
     + ["p50_seconds", "p95_seconds"]
     + [f"{kind}_calls_per_query" for kind in CALLS]
-    + ["queries", "queries_timed_alone"]
+    + ["passes", "own_load", "others_load", "cores", "queries", "queries_timed", "queries_timed_alone"]
 )
+"""Seconds are per query. The median of the passes, the fastest and the slowest of them; why the time cannot be trusted
+(empty: nothing speaks against it); the paper's; the median pass by stage; p50 and p95 of queries run one by one; MLLM
+questions a query, over the whole split; CPU seconds a second of the job's own process and of all others while the passes
+ran, and the machine's cores; queries of the split, of each pass, and run one by one."""
 
 
 class _Line:
@@ -85,12 +91,15 @@ class _Line:
     def time(self) -> dict:
         """One line of the timing table; seconds are per query."""
         found = _read(self.folder / "timing.json")
-        line = dict(self.key, seconds_per_query=found["seconds_per_query"])
-        line["paper_seconds_per_query"] = self._paper("seconds_per_query")
+        line = dict(self.key, paper_seconds_per_query=self._paper("seconds_per_query"))
+        for name in ("seconds_per_query", "seconds_low", "seconds_high", "passes", "own_load", "others_load", "cores"):
+            line[name] = found[name]
+        line["unsteady"] = found["unsteady"] or None
         line |= {f"{part}_seconds": found["split"][part] for part in SPLIT}
         line |= {"p50_seconds": found["p50"], "p95_seconds": found["p95"]}
         line |= {f"{kind}_calls_per_query": found["calls"].get(kind, 0) / found["queries"] for kind in CALLS}
-        return line | {"queries": found["queries"], "queries_timed_alone": found["timed_alone"]}
+        timed = {"queries_timed": found["timed_together"], "queries_timed_alone": found["timed_alone"]}
+        return line | {"queries": found["queries"], **timed}
 
     def _fallbacks(self, found: dict) -> dict:
         """Answers of THI, and of RDA on the training captions, in whose place something else stood."""
@@ -122,27 +131,26 @@ def judge_table(settings: Settings, results: Path) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation (n - 1) over seeds of every (benchmark, method)."""
-    names = [*METRICS, "refined_queries", "seconds_per_query"]
+    """Mean and standard deviation (n - 1) over seeds of every (benchmark, method): accuracy alone, no times."""
+    names = [*METRICS, "refined_queries"]
     groups = table.groupby(["benchmark", "method"], sort=False)
     out = groups.size().rename("seeds").to_frame()
     for name in names:
         values = groups[name].agg(lambda column: pd.to_numeric(column).mean())
         out[name] = values
         out[f"{name}_sd"] = groups[name].agg(lambda column: pd.to_numeric(column).std())
-        if name in METRICS or name == "seconds_per_query":
+        if name in METRICS:
             out[f"paper_{name}"] = groups[f"paper_{name}"].first()
     return out.reset_index()
 
 
 def summary_text(summary: pd.DataFrame, judge: pd.DataFrame) -> str:
     """The summary as Markdown."""
-    head = ["Benchmark", "Method", "Seeds", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP", "s/query"]
+    head = ["Benchmark", "Method", "Seeds", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"]
     lines = [head, ["---"] * len(head)]
     for row in summary.to_dict("records"):
         cells = [row["benchmark"], row["method"], str(row["seeds"])]
-        cells += [_spread(row, name, 2) for name in METRICS]
-        lines.append([*cells, _spread(row, "seconds_per_query", 4)])
+        lines.append([*cells, *(spread(row[name], row[f"{name}_sd"]) for name in METRICS)])
     text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
     return text + ("\n" + _judge_text(judge) if len(judge) else "")
 
@@ -153,16 +161,9 @@ def _judge_text(judge: pd.DataFrame) -> str:
     for name, group in judge.groupby("judge", sort=False):
         cells = ["before LoRA" if name == "base" else "after LoRA"]
         for column in numbers:
-            cells.append(_spread({column: group[column].mean(), f"{column}_sd": group[column].std()}, column, 3))
+            cells.append(spread(group[column].mean(), group[column].std(), 3))
         lines.append(cells)
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
-
-
-def _spread(row: dict, name: str, digits: int) -> str:
-    if pd.isna(row[name]):
-        return ""
-    mean = f"{row[name]:.{digits}f}"
-    return mean if pd.isna(row[f"{name}_sd"]) else f"{mean} ± {row[f'{name}_sd']:.{digits}f}"
 
 
 def _checkpoint(selection: dict) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from icl.report.paper import METRICS, transfer_figure
-from icl.report.paper_tables import NAMES, NOTHING, spread
+from icl.report.paper_tables import NAMES
+from icl.report.words import NOTHING, spread
 from icl.workflow.rows import transfers
 from icl.workflow.settings import Settings
 

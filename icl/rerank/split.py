@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 
 from icl.data.pairs import images_of
-from icl.mllm.backends.registry import open_backend
-from icl.mllm.protocol import Backend
+from icl.mllm.backends.registry import SERVED, open_backend
+from icl.mllm.protocol import Backend, is_replay
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import Part, Scores
 from icl.rerank.settings import THISettings
 from icl.rerank.thi.session import THIResult, run_thi
 from icl.rerank.thi.threshold import select_xi
+from icl.rerank.timing import Run, time_of, untimed
+from icl.rerank.yes import YesResult, by_yes
 from icl.retriever.encoding.given import GivenScores, open_scores
 from icl.retriever.encoding.vectors import Embeddings
 
@@ -72,18 +74,31 @@ class Split:
         """
         return CachedBackend(self.backend, AnswerStore(answers, writer))
 
-    def part(self, queries: slice) -> Part:
-        """Similarities of some of the queries; no image's visual tokens are kept from an earlier call."""
+    def part(self, queries: list[int] | None = None) -> Part:
+        """Similarities of all queries, or of some by number; no image's visual tokens are kept from an earlier call."""
         self.backend.forget_images()
-        return Part(self.embeddings.scores, np.arange(len(self.captions))[queries])
+        rows = np.arange(len(self.captions))
+        return Part(self.embeddings.scores, rows if queries is None else rows[queries])
 
-    def interact(self, queries: slice, backend: Backend, xi: float) -> THIResult:
-        """THI on some of the queries."""
+    def texts(self, queries: list[int] | None = None) -> list[str]:
+        """Captions of all queries, or of some by number."""
+        return self.captions if queries is None else [self.captions[q] for q in queries]
+
+    def interact(self, backend: Backend, xi: float, queries: list[int] | None = None) -> THIResult:
+        """THI on all queries, or on some by number."""
         raw, thi = self.part(queries), self.thi
-        refine = partial(self.encode, raw)
-        return run_thi(
-            raw, self.captions[queries], self.images, refine, backend, self.mllm, thi.rounds, xi, thi.lambda_
-        )
+        refine, captions = partial(self.encode, raw), self.texts(queries)
+        return run_thi(raw, captions, self.images, refine, backend, self.mllm, thi.rounds, xi, thi.lambda_)
+
+    def promote(self, backend: Backend, k: int, queries: list[int] | None = None) -> YesResult:
+        """The first k images of all queries, or of some by number, re-ranked by their Yes probability."""
+        return by_yes(self.part(queries), self.texts(queries), self.images, backend, k)
+
+    def timed(self, run: Run, calls: dict[str, int], count: int, passes: int) -> dict:
+        """`time_of` a re-ranking of this split; without seconds where answers are only replayed."""
+        if is_replay(self.backend):
+            return untimed(calls, len(self.captions))
+        return time_of(run, calls, len(self.captions), count, passes, local=self.mllm.backend not in SERVED)
 
     def sweep_thresholds(self, backend: Backend) -> dict:
         """Rank-1 and mAP at every threshold, and the best one, as `select_xi` gives them."""

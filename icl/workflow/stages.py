@@ -24,9 +24,9 @@ STAGE_VERSIONS = {
     "lora": 3,
     "judge": 2,
     "augment": 4,
-    "thi": 3,
-    "rerank": 1,
-    "report": 2,
+    "thi": 4,
+    "rerank": 2,
+    "report": 3,
     "figures": 1,
     "pretrain": 1,
 }
@@ -62,7 +62,7 @@ def benchmark_part(settings: Settings, dataset: str) -> dict:
 def interaction_part(settings: Settings) -> dict:
     """THI's settings without those of its timing and of other re-rankings."""
     part = to_mapping(settings.thi)
-    return {key: value for key, value in part.items() if key not in ("timing_queries", "yes_top_k")}
+    return {key: value for key, value in part.items() if key not in ("timing_queries", "timing_passes", "yes_top_k")}
 
 
 def lora_part(settings: Settings) -> dict:

@@ -1,13 +1,9 @@
-"""The interaction record, and the time of a THI run."""
+"""The interaction record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import Scores, blocks, top_candidates
-from icl.rerank.thi.session import THIResult
-from icl.rerank.timing import time_of
 
 #: First images that a record names (Figure 7 shows them).
 SHOWN = 10
@@ -35,8 +31,3 @@ def with_ranks(records: list[dict], emb, before: Scores, after: Scores) -> list[
         }
         out.append({**record, **ids})
     return out
-
-
-def timing(whole: THIResult, one: Callable[[int], THIResult], queries: int, alone: int) -> dict:
-    """`time_of` a run of THI. `one` runs a single query by number."""
-    return time_of(whole.seconds, whole.calls, lambda query: sum(one(query).seconds.values()), queries, alone)

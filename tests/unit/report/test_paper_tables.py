@@ -9,10 +9,12 @@ import pytest
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import MatrixScores
 from icl.ranking.significance import paired_test
+from icl.report.noise import noise_text
 from icl.report.paper import transfer_figure
-from icl.report.paper_tables import ablation_table, best_in_bold, main_table, spread, write_table
-from icl.report.tables import summarise
+from icl.report.paper_tables import ablation_table, best_in_bold, main_table, time_table, write_table
+from icl.report.tables import TIMING_COLUMNS, summarise
 from icl.report.transfer_tables import transfer_table
+from icl.report.words import NOTHING, spread, words
 from icl.rerank.thi.sweeps import played
 from icl.workflow.config import load_settings
 from icl.workflow.rows import transfers
@@ -71,8 +73,36 @@ def test_transfers_stand_in_table_3_or_4_by_their_captions(tmp_path):
     assert best_in_bold(coarse, "**{}**")["Rank-1"].str.startswith("**").sum() == 5
 
 
-def test_nothing_measured_is_a_dash():
+def test_nothing_measured_is_a_dash(tmp_path):
     assert spread(float("nan"), float("nan")) == "-" and spread(1.0, float("nan")) == "1.00"
+    assert [words(cell) for cell in (None, float("nan"), "", pd.NA, 0, 0.0)] == [*"----", "0", "0.0000"]
+    table = pd.DataFrame({"a": [0.5, np.nan], "b": ["x", None], "c": ["", "y"]})
+    write_table(table, tmp_path / "time", "T")
+    for text in ((tmp_path / "time.md").read_text(), (tmp_path / "time.tex").read_text()):
+        cells = text.replace("&", " ").replace("|", " ").replace("\\", " ").split()
+        assert "nan" not in text.lower() and "none" not in text.lower() and cells.count(NOTHING) == 3
+    line = {
+        "benchmark": "a",
+        "noise": 0.2,
+        "ccd": True,
+        **dict.fromkeys(("rank1", "rank5", "rank10", "map", "minp"), 1.0),
+    }
+    course = {"benchmark": "a", "noise": 0.2, "ccd": True, "epoch": 2, "ccd_precision": 0.5, "ccd_recall": 0.5}
+    assert "nan" not in noise_text(pd.DataFrame([line]), pd.DataFrame([{**course, "ccd_auroc": np.nan}]))
+
+
+def timing_line(method, **known):
+    numbers = {"seconds_per_query": 0.2, "seconds_low": 0.1, "seconds_high": 0.4, "reranking_seconds": 0.2}
+    return {**dict.fromkeys(TIMING_COLUMNS), "benchmark": "a", "method": method, "seed": 1, **numbers, **known}
+
+
+def test_the_time_table_shows_the_range_and_says_which_rows_are_unsteady():
+    lines = [timing_line("ICL+THI"), timing_line("ICL+THI", seed=2, seconds_high=0.9, unsteady="passes differ by 80%")]
+    timing = pd.DataFrame([*lines, timing_line("ICL+k-reciprocal")], columns=TIMING_COLUMNS)
+    found = time_table(timing.astype({name: float for name in TIMING_COLUMNS if name.endswith(("_seconds", "_query"))}))
+    found = found.set_index("method")
+    assert found.loc["ICL+THI", ["fastest pass", "slowest pass"]].tolist() == [0.1, 0.9]
+    assert [words(cell) for cell in found.unsteady] == ["passes differ by 80%", "-"]
 
 
 def test_a_real_difference_is_found_and_none_is_not():

@@ -11,9 +11,8 @@ from icl.ranking.scores import MatrixScores
 from icl.report.estimate import estimate, expected_calls
 from icl.report.paper import paper_figure
 from icl.report.tables import summarise, write_tables
-from icl.rerank.thi.record import timing, with_ranks
-from icl.rerank.thi.session import THIResult
-from icl.rerank.timing import STAGES
+from icl.rerank.thi.record import with_ranks
+from icl.rerank.timing import STAGES, untimed
 from icl.workflow import rows
 from icl.workflow.config import load_settings
 
@@ -37,7 +36,8 @@ def results(tmp_path):
         found = {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls, "fallbacks": {"localise": 1, "vqa": 2}}
         put(tmp_path / folder / "metrics.json", found)
         put(tmp_path / folder / "xi.json", {"xi": 0.4, "selection": "best Rank-1 on val"})
-        times = {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1), "calls": calls, "queries": 10}
+        times = untimed(calls, 10) | {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1)}
+        times |= {"seconds_low": 0.4, "seconds_high": 0.8, "unsteady": "passes differ by 80%"}
         put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
     for name in rows.fallback_files(settings):
         put(tmp_path / name, {"vqa": 3, "aggregate": 0, "decompose": 1, "rewrite": 9})
@@ -60,11 +60,13 @@ def test_tables_of_a_whole_run(results):
     assert table[table.method == "RDE"][["xi", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
     times = pd.read_csv(out["timing"])
     assert len(times) == 10
-    assert times.localise_calls_per_query.eq(1.4).all()
+    assert times.localise_calls_per_query.eq(1.4).all() and times.unsteady.eq("passes differ by 80%").all()
+    assert (times.seconds_low.unique(), times.seconds_high.unique()) == ([0.4], [0.8])
     summary = pd.read_csv(out["summary"]).set_index("method")
     assert summary.loc["ICL+THI", ["seeds", "rank1"]].tolist() == [2, 61.5]
     assert summary.loc["ICL+THI", "rank1_sd"] == pytest.approx(np.sqrt(0.5), abs=1e-3)
     text = (folder / "summary.md").read_text()
+    assert not any("seconds" in name for name in summary) and "s/query" not in text, "accuracy alone"
     assert "61.50 ± 0.71" in text and "after LoRA | 70.000" in text
 
 
@@ -98,17 +100,6 @@ def test_records_carry_both_ranks():
     before, after = (MatrixScores(np.array([row])) for row in ([0.9, 0.1], [0.1, 0.9]))
     record = with_ranks([{"candidates": [0, 1]}], Split, before, after)[0]
     assert (record["rank_before"], record["rank_after"], record["candidate_pids"]) == (2, 1, [6, 7])
-
-
-def test_time_per_query_is_the_sum_of_its_parts():
-    def one(query):
-        return THIResult([], np.zeros((1, 1)), {}, {**dict.fromkeys(STAGES, 0.0), "vqa": 0.1 * query})
-
-    whole = THIResult([], np.zeros((4, 4)), {"vqa": 8}, dict.fromkeys(STAGES, 2.0))
-    found = timing(whole, one, queries=5, alone=5)
-    assert found["seconds_per_query"] == pytest.approx(2.0)
-    assert found["split"]["aggregation"] == pytest.approx(0.4)
-    assert (found["p50"], found["timed_alone"]) == (pytest.approx(0.2), 5)
 
 
 def test_the_estimate_counts_every_question_that_can_be_asked():
