@@ -9,6 +9,7 @@ from snakemake.utils import min_version, validate
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from _resume import lift_stale_lock, mark_done, mark_running
+from _terminal import open_terminal
 
 from icl.errors import InputError
 from icl.fields import to_mapping
@@ -30,6 +31,7 @@ except InputError as error:
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
 lift_stale_lock(workflow)
+terminal = open_terminal(workflow, settings.results)
 
 
 def or_stop(find, *arguments):
@@ -56,10 +58,12 @@ onstart:
 
 onsuccess:
     mark_done()
+    terminal.success()
 
 
 onerror:
     mark_done()
+    terminal.failure()
 
 
 wildcard_constraints:

@@ -12,39 +12,35 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # icl/, also where
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["TQDM_DISABLE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from icl import progress  # noqa: E402
 from icl.errors import InputError  # noqa: E402
+from icl.progress.state import VARIABLE, own_state, state_file  # noqa: E402
 
 
 @contextmanager
 def job(snakemake):
-    """Run the body with stdout and stderr in the rule's log; progress and errors also reach the terminal."""
+    """Run the body with stdout and stderr in the rule's log; its state file tells the run's terminal how it goes."""
     for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         os.environ[f"{library}_NUM_THREADS"] = str(snakemake.threads)
-    terminal = os.fdopen(os.dup(2), "w")
+    os.environ[VARIABLE] = str(state_file(snakemake.log[0]).absolute())
     log = open(snakemake.log[0], "w", buffering=1)  # noqa: SIM115 (kept open until the process ends)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    progress.TERMINAL = terminal
     threading.Thread(target=_end_with, args=(_ancestors(),), daemon=True).start()
     try:
         yield
     except InputError as error:
         print(f"\nERROR {error}\n", file=sys.stderr)
-        sys.exit(_say(terminal, snakemake, f"{error}"))
+        own_state().fail(f"{error}")
+        sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        sys.exit(_say(terminal, snakemake, f"{type(error).__name__}: {error} (traceback: {snakemake.log[0]})"))
+        own_state().fail(f"{type(error).__name__}: {error}")
+        sys.exit(1)
 
 
 def say(text: str) -> None:
     """Print on the user's terminal (stdout goes to the log)."""
-    print(text, file=progress.TERMINAL, flush=True)
-
-
-def _say(terminal, snakemake, message: str) -> int:
-    print(f"\nERROR in rule {snakemake.rule}: {message}\n", file=terminal, flush=True)
-    return 1
+    own_state().say(text)
 
 
 def _ancestors() -> list[tuple[int, int]]:

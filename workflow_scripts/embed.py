@@ -6,6 +6,7 @@ from _glue import job
 
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
+    from icl.progress import stage
     from icl.retriever.encoding.embeddings import embed, open_store
     from icl.retriever.weights.checkpoints import load_retriever
 
@@ -13,5 +14,6 @@ with job(snakemake):
     pairs = read_pairs(Path(snakemake.input.pairs))
     for split in snakemake.params.splits:
         rows = split_of(pairs, split)
-        store = open_store(rows, Path(snakemake.params.root), model)
-        embed(model, tokenizer, rows, store).save(Path(snakemake.output[0]) / f"{split}.npz")
+        with stage(f"{split} split"):
+            store = open_store(rows, Path(snakemake.params.root), model)
+            embed(model, tokenizer, rows, store).save(Path(snakemake.output[0]) / f"{split}.npz")

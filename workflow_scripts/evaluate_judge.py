@@ -11,6 +11,7 @@ with job(snakemake):
     from icl.mllm.settings import MLLMSettings
     from icl.mllm.store import AnswerStore, CachedBackend
     from icl.mllm.tuning.judge import evaluate_localisation
+    from icl.progress import stage
 
     mllm = typed(MLLMSettings, snakemake.params.mllm)
     records = read_records(Path(snakemake.input.heldout))
@@ -18,5 +19,6 @@ with job(snakemake):
     found = {}
     for judge, adapter in adapters.items():
         store = AnswerStore(Path(f"{snakemake.params.answers}-{judge}"), snakemake.rule)
-        found[judge] = evaluate_localisation(CachedBackend(open_backend(mllm, adapter), store), records, Path())
+        with stage({"base": "before LoRA", "lora": "after LoRA"}[judge]):
+            found[judge] = evaluate_localisation(CachedBackend(open_backend(mllm, adapter), store), records, Path())
     write_json(snakemake.output[0], found)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 from icl.pretrain.muon import Muon
+from icl.progress import task
 
 
 def learning_rate(step: int, steps: int, warmup: int) -> float:
@@ -56,24 +55,23 @@ def optimise(
     """
     named = [(name, p) for name, p in named_parameters if p.requires_grad]
     optimizers = _optimizers(named, lr, {id(p) for p in slow})
-    start, total = time.time(), 0.0
-    for step in range(steps):
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = lr * group["factor"] * learning_rate(step, steps, max(1, steps // 20))
-        loss = loss_of(step)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"{label}: loss {loss.item()} at step {step}")
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        total += loss.item()
-        if (step + 1) % every == 0:
-            spent = time.time() - start
-            left = spent / (step + 1) * (steps - step - 1)
-            line = f"{label} {step + 1}/{steps} loss {total / every:.4f} {spent:.0f} s, ETA {left:.0f} s"
-            print(line, file=sys.stderr, flush=True)
-            total = 0.0
+    with task(steps, label) as work:
+        total = 0.0
+        for step in range(steps):
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * group["factor"] * learning_rate(step, steps, max(1, steps // 20))
+            loss = loss_of(step)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"{label}: loss {loss.item()} at step {step}")
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+            total += loss.item()
+            work.advance()
+            if (step + 1) % every == 0:
+                work.note(f"loss {total / every:.4f}")
+                total = 0.0

@@ -12,6 +12,7 @@ from icl.errors import InputError
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import Backend, Request
 from icl.mllm.settings import MLLMSettings
+from icl.progress import stage
 from icl.rda.attribute_words import same_attributes
 from icl.rda.settings import RDASettings
 
@@ -36,15 +37,20 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
     """
     limit = settings.max_new_tokens_text
     images = sorted({root / image for image in rows.image})
-    seen = backend.answer([Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images])
+    with stage("step 1 of 4"):
+        requests = [Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images]
+        seen = backend.answer(requests)
     said = {image: answer.text for image, answer in zip(images, seen, strict=True)}
     subtexts = {image: reading.vqa_subtexts(text) for image, text in said.items()}
     aggregate = [prompts.aggregate_text(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
-    enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
+    with stage("step 2 of 4"):
+        enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
     texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
-    split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
+    with stage("step 3 of 4"):
+        split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
     sentences = [reading.numbered_list(answer.text) for answer in split]
-    rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
+    with stage("step 4 of 4"):
+        rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
     out = []
     for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
         fallbacks = {"vqa": int(not reading.numbered_list(said[root / row.image])), "aggregate": int(not whole)}

@@ -16,4 +16,4 @@ class THISettings:
     xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).", low=1)
     yes_top_k: int = setting(5, "First images that the row ICL+Yes re-ranks by their Yes probability.", low=1)
     timing_queries: int = setting(48, "Queries that are timed, together and one by one (p50 and p95).", low=1)
-    timing_passes: int = setting(5, "Passes over them; the table shows the median and the spread.", low=1)
+    timing_passes: int = setting(3, "Passes over them; the table shows the median and the spread.", low=1)

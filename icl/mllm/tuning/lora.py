@@ -20,7 +20,7 @@ from icl.mllm.protocol import Request
 from icl.mllm.qwen.model import load_qwen_vl
 from icl.mllm.qwen.sequences import build_sequences, collate
 from icl.mllm.settings import MLLMSettings, SFTSettings
-from icl.progress import progress
+from icl.progress import Task, task
 
 TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 """All linear layers of the decoder."""
@@ -73,27 +73,31 @@ class LoraTrainer:
     def run(self) -> None:
         """Train to the end and write the adapter."""
         self._resume()
-        while self.epoch < self.sft.epochs:
-            self._epoch(self.epoch + 1)
+        each = -(-len(self.records) // self.sft.batch_size)
+        with task(each * self.sft.epochs, done=each * self.epoch + self.done) as work:
+            while self.epoch < self.sft.epochs:
+                self._epoch(self.epoch + 1, work)
         self.qwen.model.save_pretrained(self.out)
         pd.DataFrame(self.history).to_csv(self.out / "history.csv", index=False)
         (self.out / "state.pt").unlink(missing_ok=True)
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, epoch: int, work: Task) -> None:
         rng = random.Random(f"{self.seed}-{epoch}")
         batches = epoch_batches([len(r.text) for r in self.requests], self.sft.batch_size, rng)
-        rest = batches[self.done :]
-        for batch in progress(rest, len(rest), f"LoRA epoch {epoch}/{self.sft.epochs}"):
+        work.label = f"LoRA epoch {epoch}/{self.sft.epochs}, batch"
+        for batch in batches[self.done :]:
             start = time.time()
             loss, hits = self._learn(batch, len(batches) * self.sft.epochs)
             for name, value in (("loss", loss * len(batch)), ("accuracy", hits), ("seconds", time.time() - start)):
                 self.sums[name] += value
             self.done += 1
+            work.advance()
             if self.done % SAVE_STEPS == 0:
                 self._save_state()
         count = len(self.records)
         means = {"loss": self.sums["loss"] / count, "accuracy": self.sums["accuracy"] / count}
         self.history.append({"epoch": epoch, **means, "seconds": self.sums["seconds"]})
+        work.note(f"epoch {epoch}: loss {means['loss']:.4f}, right answers {100 * means['accuracy']:.1f}%")
         self.epoch, self.done, self.sums = epoch, 0, dict(START)
         self._save_state()
 

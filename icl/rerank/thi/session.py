@@ -12,6 +12,7 @@ import numpy as np
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
 from icl.mllm.settings import MLLMSettings
+from icl.progress import stage
 from icl.ranking.scores import MatrixScores, Scores, top_candidates
 from icl.rerank.thi.merging import Reranked
 from icl.rerank.thi.rounds import Interaction
@@ -70,15 +71,18 @@ class Session:
 
     def localise(self, captions: list[str], interactions: list[Interaction]) -> list[list[float]]:
         """Run all rounds; returns the Yes probabilities (or 0/1) of each query's asked candidates."""
-        start, shares = time.perf_counter(), [[] for _ in captions]
+        start, shares, number = time.perf_counter(), [[] for _ in captions], 0
         while open_rows := [q for q, one in enumerate(interactions) if one.question() is not None]:
+            number += 1
             requests = [
                 Request(
                     "localise", prompts.localise_text(captions[q]), self.images[interactions[q].question()], 4, YES_NO
                 )
                 for q in open_rows
             ]
-            for q, answer in zip(open_rows, self._ask(requests), strict=True):
+            with stage(f"round {number}"):
+                answers = self._ask(requests)
+            for q, answer in zip(open_rows, answers, strict=True):
                 yes = self._is_yes(answer.text)
                 self.fallbacks["localise"] += not reading.says_yes_or_no(answer.text)
                 shares[q].append(round(reading.yes_share(answer), 4))

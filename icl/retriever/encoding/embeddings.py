@@ -11,6 +11,7 @@ from torch import Tensor
 from icl.data.images import ImageStore
 from icl.data.pairs import images_of
 from icl.data.tokenizer import CaptionTokenizer
+from icl.progress import progress
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
 from icl.retriever.world import World
@@ -29,7 +30,7 @@ def encode_images(model: RDE, store: ImageStore, world: World | None = None) -> 
     share = world.share(len(store))
     parts = [
         model.encode_images(store.batch(torch.arange(k, min(k + BATCH, share.stop)), None, device))
-        for k in range(share.start, share.stop, BATCH)
+        for k in progress(range(share.start, share.stop, BATCH), label="encoding images, batch")
     ]
     bge, tse = (world.gather(torch.cat(column), len(store)).cpu() for column in zip(*parts, strict=True))
     return bge, tse
@@ -45,7 +46,7 @@ def encode_texts(
     lengths = (ids != 0).sum(1)
     order = lengths.argsort(stable=True)
     bge, tse = [], []
-    for rows in order[world.share(len(texts))].split(BATCH):
+    for rows in progress(order[world.share(len(texts))].split(BATCH), label="encoding texts, batch"):
         b, t = model.encode_texts(ids[rows, : int(lengths[rows].max())].to(device))
         bge.append(b)
         tse.append(t)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from icl.data.images import Augmentation
 from icl.data.pairs import split_of
-from icl.progress import progress
+from icl.progress import Task, task
 from icl.ranking.metrics import Metrics, retrieval_metrics
 from icl.ranking.scores import blocks
 from icl.retriever.ccd import Division, divide, quality, variant_of
@@ -27,6 +27,15 @@ from icl.retriever.training.schedule import build_optimizer, rate_factor, rda_we
 from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import new_retriever, save_retriever
 from icl.retriever.world import World
+
+
+def epoch_words(row: dict) -> str:
+    """A line of the history in words: "epoch 5: loss 1.234, val Rank-1 54.2, mAP 57.0"."""
+    words = [f"loss {row['loss']:.4f}"]
+    for split in ("val", "test"):
+        if f"{split}_rank1" in row:
+            words.append(f"{split} Rank-1 {row[f'{split}_rank1']:.1f}, mAP {row[f'{split}_map']:.1f}")
+    return f"epoch {row['epoch']}: " + ", ".join(words)
 
 
 class Trainer:
@@ -62,11 +71,13 @@ class Trainer:
     def run(self) -> None:
         """Train to the end and write the checkpoint, the history and the last division."""
         self._resume()
-        while self.epoch < self.settings.epochs:
-            self._epoch(self.epoch + 1)
-        self._finish()
+        each = len(self._batches(torch.arange(len(self.data.rows))))
+        with task(each * self.settings.epochs, done=each * self.epoch) as work:
+            while self.epoch < self.settings.epochs:
+                self._epoch(self.epoch + 1, work)
+            self._finish()
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, epoch: int, work: Task) -> None:
         start, generator = time.time(), torch.Generator().manual_seed(self.seed * 1009 + epoch)
         labels = self._labels(epoch)
         for group in self.optimizer.param_groups:
@@ -74,9 +85,9 @@ class Trainer:
         self.model.train(self.settings.batchnorm == "train")
         texts = self._augmented_ids(epoch)
         batches = self._batches(torch.randperm(len(labels), generator=generator))
-        total, label = 0.0, f"epoch {epoch}/{self.settings.epochs}"
+        total, work.label = 0.0, f"epoch {epoch}/{self.settings.epochs}, batch"
         prepared = self._prepared(batches, labels, texts, epoch, generator)
-        for number, batch in enumerate(progress(prepared, len(batches), label)):
+        for number, batch in enumerate(prepared):
             self.optimizer.zero_grad(set_to_none=True)
             loss = self.step.backward(batch)
             if not torch.isfinite(loss):
@@ -86,10 +97,12 @@ class Trainer:
                 )
             self.step.optimise(self.optimizer)
             total += loss.item()
+            work.advance()
         self.epoch = epoch
         row = {"epoch": epoch, "loss": total / len(batches), "clean_share": float(labels.float().mean())}
         row |= quality(self.division, self.data.clean)
         self.history.append({**row, **self._validate(epoch), "seconds": time.time() - start})
+        work.note(epoch_words(self.history[-1]))
         self._save_state()
 
     def _batches(self, order: Tensor) -> list[Tensor]:

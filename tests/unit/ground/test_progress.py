@@ -15,7 +15,7 @@ def test_items_count_by_their_size(capsys):
     assert list(progress([[1, 2], [3]], 3, "answers", len)) == [[1, 2], [3]]
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == ["answers 2/3", "answers 3/3"]
-    assert all("ETA" in line for line in lines)
+    assert lines[0].endswith(" s left") and "left" not in lines[1], "nothing is left of what is done"
 
 
 def test_what_runs_within_another_is_silent_and_the_next_is_heard(capsys):

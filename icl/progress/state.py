@@ -1,0 +1,71 @@
+"""The state file of a job: what it is doing, written by the job, read by the run's board."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+FOLDER = Path(".snakemake") / "progress"
+VARIABLE = "ICL_PROGRESS"
+"""Names the state file to a job's process and to those that it starts."""
+SECONDS_BETWEEN_WRITES = 0.5
+
+
+def state_file(log: str) -> Path:
+    """Where a job keeps its state, by the path of its log: no two jobs share one."""
+    return FOLDER / f"{quote(log, safe='')}.json"
+
+
+class State:
+    """What a job tells: progress, lines for the user, and the error that ended it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._known, self._written = path, {"said": []}, 0.0
+
+    def set(self, at_once: bool, **known) -> None:
+        """Progress as it stands; written now and then, or at once."""
+        self._known |= known
+        if at_once or time.monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def say(self, line: str) -> None:
+        """A line that the user should see."""
+        self._known["said"].append(line)
+        self._write()
+
+    def fail(self, message: str) -> None:
+        """Why the job ends without its outputs."""
+        self._known["error"] = message
+        self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        part = self.path.with_suffix(".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({**self._known, "at": time.time()}))
+            part.replace(self.path)
+        except OSError:
+            return  # no place to report to: no reason to end the work
+
+
+_STATES: dict[str, State] = {}
+
+
+def own_state() -> State | None:
+    """The state of the job that this process belongs to; None outside of the workflow's jobs."""
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return None
+    return _STATES.setdefault(path, State(Path(path)))
+
+
+def read_state(path: Path) -> dict:
+    """A job's state; empty where it has told nothing yet."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}

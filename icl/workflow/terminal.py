@@ -1,0 +1,159 @@
+"""What a run of the workflow shows: its log records become a board of named jobs, and an error stands last and alone.
+
+Records are Snakemake's (`event` says of what kind); this module knows no more of it. `.snakemake/log` keeps all of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from icl.progress.board import Board
+from icl.progress.clock import duration
+from icl.progress.views import Lines, view_of
+
+NOTHING = "Nothing to be done"
+STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
+KNOWN = ("Exiting because a job execution failed", "At least one job did not complete successfully")
+"""What Snakemake says at the end of every failed run, after the reason."""
+_PREFIXES = {"seed": "seed", "shard": "shard", "shards": "of "}
+
+
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """ "train_retriever synthpedes rda seed1": the rule, and what it is run on."""
+    return " ".join([rule, *(f"{_PREFIXES.get(name, '')}{value}" for name, value in wildcards.items())])
+
+
+def reason(errors: list[str], lines: int = 6) -> str:
+    """Why a job failed that said nothing itself: the last lines of Snakemake's errors, without the job's command."""
+    text = re.sub(r"Command '.*?' (?=died|returned)", "the job's process ", "\n".join(errors), flags=re.S)
+    kept = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("[")]
+    return " ".join(kept[-lines:]) or "it ended without a message"
+
+
+class Terminal(logging.Handler):
+    """Shows a run, once its workflow has started.
+
+    Args:
+        stream: the user's terminal or a pipe. closing: the last words of a run that ended well.
+        beside: Snakemake shows its own lines too: no bars, and nothing twice. silent: nothing but errors.
+    """
+
+    def __init__(self, stream: TextIO, closing: Callable[[], str], beside: bool = False, silent: bool = False) -> None:
+        super().__init__()
+        self.stream, self.closing, self.beside, self.silent = stream, closing, beside, silent
+        self.board: Board | None = None
+        self.errors: list[str] = []
+        self.started = self.stopped = self.ended = False
+        self._on = {
+            "workflow_started": self._start,
+            "run_info": self._plan,
+            "job_info": self._job,
+            "job_finished": lambda record: self.board.finish(record.job_id),
+            "job_error": lambda record: self.board.fail(record.jobid),
+        }
+
+    def hides(self, record: logging.LogRecord) -> bool:
+        """Whether this terminal tells of a record, so that Snakemake's own stream need not."""
+        return not self.beside and (self.started or getattr(record, "event", None) == "workflow_started")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = str(getattr(record, "event", None) or "")
+        try:
+            if event in self._on and (self.board or event in ("workflow_started", "run_info")):
+                self._on[event](record)
+            elif self.started:
+                self._tell(record)
+        except Exception:  # as logging's own handlers: what cannot be shown must not end the run
+            self.handleError(record)
+
+    def _start(self, record: logging.LogRecord) -> None:
+        self.started = True
+        atexit.register(self.close)
+
+    def _plan(self, record: logging.LogRecord) -> None:
+        plain = Lines(_Nowhere() if self.silent else self.stream)
+        self.board = Board(plain if self.silent or self.beside else view_of(self.stream))
+        self.board.total = record.stats["total"]
+        self.board.line(f"{self.board.total} job{'s' * (self.board.total != 1)} to run; each has a log of its own")
+        self.board.follow(0.5)
+
+    def _job(self, record: logging.LogRecord) -> None:
+        name = job_name(record.rule_name, record.wildcards or {})
+        self.board.start(record.jobid, name, str(next(iter(record.log), name)))
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        """A record that is not of a job: what the user must know of it."""
+        text = str(record.msg or "")
+        if text.startswith(NOTHING):
+            self._print(text)
+            self.success()
+        elif text.startswith(STOPPED):
+            self.stopped = True
+            self._print("Stopping: the running jobs are ended." if text.startswith(STOPPED[0]) else text)
+        elif record.levelno >= logging.ERROR and not any(known in text for known in KNOWN):
+            if self.board and not self.ended and (self.board.running or self.board.failed):
+                self.errors.append(text)  # of a job: it comes last
+            elif not self.beside:
+                self._end()
+                self._error(text)
+        elif record.levelno == logging.WARNING and not self.beside:
+            self._print(text)
+
+    def success(self) -> None:
+        """The run ended well."""
+        self._end()
+        if not self.silent:
+            took = [f"Done in {duration(self.board.seconds())}."] if self.board else []
+            print("\n".join([*took, self.closing()]), file=self.stream, flush=True)
+
+    def failure(self) -> None:
+        """The run ended before its targets were made: how to go on, and last of all what went wrong."""
+        self._end()
+        board = self.board
+        if board is None:
+            return
+        print(f"\n{board.done} of {board.total} jobs are done; the same command goes on from there.", file=self.stream)
+        for job, message in board.failed.values():
+            if message or not self.stopped:
+                self._error(f"ERROR in {job.name}: {message or reason(self.errors)} (log: {job.log})")
+        if not board.failed and self.errors and not self.stopped:
+            self._error(f"ERROR: {reason(self.errors)}")
+        self.errors = []
+
+    def close(self) -> None:
+        """Take the board away; a run that was cut short by an error tells it now."""
+        if self.board and not self.ended:
+            self._end()
+            if self.errors:
+                self._error("\n".join(self.errors))
+        super().close()
+
+    def _end(self) -> None:
+        self.ended = True
+        if self.board:
+            self.board.close()
+
+    def _print(self, text: str) -> None:
+        if self.board and not self.ended:
+            self.board.line(text)
+        elif not self.silent:
+            print(text, file=self.stream, flush=True)
+
+    def _error(self, text: str) -> None:
+        red = self.stream.isatty() and "NO_COLOR" not in os.environ
+        print(f"\n\033[31m{text}\033[0m" if red else f"\n{text}", file=self.stream, flush=True)
+
+
+class _Nowhere:
+    """A stream for a board that is not shown."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
