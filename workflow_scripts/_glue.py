@@ -13,7 +13,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["TQDM_DISABLE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from icl.errors import InputError  # noqa: E402
-from icl.progress.state import VARIABLE, own_state, state_file  # noqa: E402
+from icl.progress.state import INTERRUPTED, VARIABLE, own_state, state_file  # noqa: E402
 
 
 @contextmanager
@@ -32,6 +32,9 @@ def job(snakemake):
         print(f"\nERROR {error}\n", file=sys.stderr)
         own_state().fail(f"{error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        own_state().fail(INTERRUPTED)
+        raise
     except Exception as error:
         traceback.print_exc()
         own_state().fail(f"{type(error).__name__}: {error}")

@@ -32,10 +32,11 @@ class Task:
 
     Args:
         total: steps. label: what is being done; may be changed as it goes on. done: steps of an interrupted run before.
+        counted: the steps are told too, not the label alone.
     """
 
-    def __init__(self, total: int, label: str, done: int = 0, silent: bool = False) -> None:
-        self.total, self.label, self.done, self.silent = total, label, done, silent
+    def __init__(self, total: int, label: str, done: int = 0, silent: bool = False, counted: bool = True) -> None:
+        self.total, self.label, self.done, self.silent, self.counted = total, label, done, silent, counted
         self.left, self.remark = TimeLeft(total, done), ""
         self._start = self._last = time.monotonic()
         self._stages = tuple(getattr(_HERE, "stages", ()))
@@ -79,9 +80,12 @@ class Task:
     def _name(self) -> str:
         return ", ".join(part for part in (*self._stages, self.label) if part)
 
+    def _counted_name(self) -> str:
+        return f"{self._name()} {self.done}/{self.total}" if self.counted else self._name()
+
     def _line(self) -> None:
-        words = [f"{self._name()} {self.done}/{self.total}", self.remark]
-        words += [duration(time.monotonic() - self._start), self.left.words(self._rest())]
+        words = [self._counted_name(), duration(time.monotonic() - self._start)]
+        words += [self.left.words(self._rest()), self.remark]
         print(", ".join(word for word in words if word), file=sys.stderr, flush=True)
         self._last, self._told = time.monotonic(), self.done
 
@@ -90,16 +94,16 @@ class Task:
 
     def _report(self, at_once: bool = False) -> None:
         if not self.silent and (state := own_state()):
-            known = dict(label=self._name(), done=self.done, total=self.total, left=self.left.seconds())
+            known = dict(label=self._counted_name(), done=self.done, total=self.total, left=self.left.seconds())
             state.set(at_once or bool(self.done >= self.total), **known, rest=self._rest(), remark=self.remark)
 
 
 @contextmanager
-def task(total: int, label: str = "", done: int = 0) -> Iterator[Task]:
+def task(total: int, label: str = "", done: int = 0, counted: bool = True) -> Iterator[Task]:
     """Report on work of `total` steps; within another one, and in all processes of a training but the first, in silence."""
     outermost = not getattr(_HERE, "busy", False)
     _HERE.busy = True
-    work = Task(total, label, done, silent=not outermost or os.environ.get("RANK", "0") != "0")
+    work = Task(total, label, done, not outermost or os.environ.get("RANK", "0") != "0", counted)
     try:
         yield work
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from icl.progress.clock import duration
-from icl.progress.state import read_state, state_file
+from icl.progress.state import INTERRUPTED, read_state, state_file
 
 
 @dataclass
@@ -89,14 +89,18 @@ class Board:
                 count = f"{self.done:{len(str(self.total))}}/{self.total}"
                 self.view.line(f"[{count}] {job.name}: {'; '.join(word for word in words if word)}")
                 job.state.unlink(missing_ok=True)
+                self.tick()
 
     def fail(self, number: int) -> None:
         """A job ended without its outputs."""
         with self._lock:
             if job := self.running.pop(number, None):
-                self.failed[number] = (job, self._hear(job).get("error", ""))
-                self.view.line(f"{job.name}: failed after {duration(self._clock() - job.start)}")
+                message = self._hear(job).get("error", "")
+                self.failed[number] = (job, message)
+                word = INTERRUPTED if message == INTERRUPTED else "failed"
+                self.view.line(f"{job.name}: {word} after {duration(self._clock() - job.start)}")
                 job.state.unlink(missing_ok=True)
+                self.tick()
 
     def seconds(self) -> float:
         """Since the board was made."""
@@ -138,9 +142,9 @@ class Board:
         """What a job does, with the time left, and the share that is done."""
         if not state.get("label"):
             return duration(self._clock() - job.start), None
-        done, total = state["done"], state["total"]
-        words = [f"{state['label']} {done}/{total}", state["remark"]]
+        done, total, left = state["done"], state["total"], ""
         if state["left"] is not None and done < total:
-            left = max(0.0, state["left"] - (self._now() - state["at"]))
-            words.append(" ".join(part for part in (duration(left), "left", state["rest"]) if part))
+            seconds = max(0.0, state["left"] - (self._now() - state["at"]))
+            left = " ".join(part for part in (duration(seconds), "left", state["rest"]) if part)
+        words = [state["label"], left, state["remark"]]
         return ", ".join(word for word in words if word), done / total if total else None

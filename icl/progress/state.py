@@ -12,6 +12,8 @@ FOLDER = Path(".snakemake") / "progress"
 VARIABLE = "ICL_PROGRESS"
 """Names the state file to a job's process and to those that it starts."""
 SECONDS_BETWEEN_WRITES = 0.5
+INTERRUPTED = "interrupted"
+"""What a job says that the user ended (Ctrl-C reaches every process of a terminal)."""
 
 
 def state_file(log: str) -> Path:

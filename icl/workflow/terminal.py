@@ -14,6 +14,7 @@ from typing import TextIO
 
 from icl.progress.board import Board
 from icl.progress.clock import duration
+from icl.progress.state import INTERRUPTED
 from icl.progress.views import Lines, view_of
 
 NOTHING = "Nothing to be done"
@@ -29,9 +30,14 @@ def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
 
 
 def reason(errors: list[str], lines: int = 6) -> str:
-    """Why a job failed that said nothing itself: the last lines of Snakemake's errors, without the job's command."""
-    text = re.sub(r"Command '.*?' (?=died|returned)", "the job's process ", "\n".join(errors), flags=re.S)
-    kept = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("[")]
+    """Why a job failed that said nothing itself: how its process ended, or the last lines of Snakemake's errors."""
+    text = "\n".join(errors)
+    if ended := re.search(r"died with <Signals\.(\w+)", text):
+        hint = " (often: not enough memory)" if ended[1] == "SIGKILL" else ""
+        return f"its process was ended by {ended[1]}{hint}"
+    if ended := re.search(r"returned non-zero exit status (\d+)", text):
+        return f"its process ended with status {ended[1]} and no message"
+    kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(kept[-lines:]) or "it ended without a message"
 
 
@@ -108,8 +114,9 @@ class Terminal(logging.Handler):
         """The run ended well."""
         self._end()
         if not self.silent:
-            took = [f"Done in {duration(self.board.seconds())}."] if self.board else []
-            print("\n".join([*took, self.closing()]), file=self.stream, flush=True)
+            took = f"Done in {duration(self.board.seconds())}." if self.board else ""
+            if text := "\n".join(part for part in (took, self.closing()) if part):
+                print(text, file=self.stream, flush=True)
 
     def failure(self) -> None:
         """The run ended before its targets were made: how to go on, and last of all what went wrong."""
@@ -117,9 +124,13 @@ class Terminal(logging.Handler):
         board = self.board
         if board is None:
             return
-        print(f"\n{board.done} of {board.total} jobs are done; the same command goes on from there.", file=self.stream)
+        begin = "Interrupted: " if self.stopped else ""
+        print(
+            f"\n{begin}{board.done} of {board.total} jobs are done; the same command goes on from there.",
+            file=self.stream,
+        )
         for job, message in board.failed.values():
-            if message or not self.stopped:
+            if not self.stopped or message not in ("", INTERRUPTED):
                 self._error(f"ERROR in {job.name}: {message or reason(self.errors)} (log: {job.log})")
         if not board.failed and self.errors and not self.stopped:
             self._error(f"ERROR: {reason(self.errors)}")

@@ -74,7 +74,7 @@ class LoraTrainer:
         """Train to the end and write the adapter."""
         self._resume()
         each = -(-len(self.records) // self.sft.batch_size)
-        with task(each * self.sft.epochs, done=each * self.epoch + self.done) as work:
+        with task(each * self.sft.epochs, done=each * self.epoch + self.done, counted=False) as work:
             while self.epoch < self.sft.epochs:
                 self._epoch(self.epoch + 1, work)
         self.qwen.model.save_pretrained(self.out)
@@ -84,7 +84,7 @@ class LoraTrainer:
     def _epoch(self, epoch: int, work: Task) -> None:
         rng = random.Random(f"{self.seed}-{epoch}")
         batches = epoch_batches([len(r.text) for r in self.requests], self.sft.batch_size, rng)
-        work.label = f"LoRA epoch {epoch}/{self.sft.epochs}, batch"
+        work.label = f"LoRA epoch {epoch}/{self.sft.epochs}"
         for batch in batches[self.done :]:
             start = time.time()
             loss, hits = self._learn(batch, len(batches) * self.sft.epochs)
@@ -97,7 +97,7 @@ class LoraTrainer:
         count = len(self.records)
         means = {"loss": self.sums["loss"] / count, "accuracy": self.sums["accuracy"] / count}
         self.history.append({"epoch": epoch, **means, "seconds": self.sums["seconds"]})
-        work.note(f"epoch {epoch}: loss {means['loss']:.4f}, right answers {100 * means['accuracy']:.1f}%")
+        work.note(f"after epoch {epoch}: loss {means['loss']:.4g}, right answers {100 * means['accuracy']:.1f}%")
         self.epoch, self.done, self.sums = epoch, 0, dict(START)
         self._save_state()
 

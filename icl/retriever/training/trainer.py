@@ -30,12 +30,12 @@ from icl.retriever.world import World
 
 
 def epoch_words(row: dict) -> str:
-    """A line of the history in words: "epoch 5: loss 1.234, val Rank-1 54.2, mAP 57.0"."""
-    words = [f"loss {row['loss']:.4f}"]
+    """A line of the history in words: "after epoch 5: loss 1.234, val Rank-1 54.2, mAP 57.0"."""
+    words = [f"loss {row['loss']:.4g}"]
     for split in ("val", "test"):
         if f"{split}_rank1" in row:
             words.append(f"{split} Rank-1 {row[f'{split}_rank1']:.1f}, mAP {row[f'{split}_map']:.1f}")
-    return f"epoch {row['epoch']}: " + ", ".join(words)
+    return f"after epoch {row['epoch']}: " + ", ".join(words)
 
 
 class Trainer:
@@ -72,7 +72,7 @@ class Trainer:
         """Train to the end and write the checkpoint, the history and the last division."""
         self._resume()
         each = len(self._batches(torch.arange(len(self.data.rows))))
-        with task(each * self.settings.epochs, done=each * self.epoch) as work:
+        with task(each * self.settings.epochs, done=each * self.epoch, counted=False) as work:
             while self.epoch < self.settings.epochs:
                 self._epoch(self.epoch + 1, work)
             self._finish()
@@ -85,7 +85,7 @@ class Trainer:
         self.model.train(self.settings.batchnorm == "train")
         texts = self._augmented_ids(epoch)
         batches = self._batches(torch.randperm(len(labels), generator=generator))
-        total, work.label = 0.0, f"epoch {epoch}/{self.settings.epochs}, batch"
+        total, work.label = 0.0, f"epoch {epoch}/{self.settings.epochs}"
         prepared = self._prepared(batches, labels, texts, epoch, generator)
         for number, batch in enumerate(prepared):
             self.optimizer.zero_grad(set_to_none=True)
