@@ -6,6 +6,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 BIN := .venv/bin
+# TORCH=cpu installs PyTorch without the CUDA libraries (by uv, which knows where its CPU wheels are)
+TORCH ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ifeq ($(TORCH),cpu)
+LOCKED := $(PIP) uv && VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --torch-backend=cpu -r requirements.lock
+else
+LOCKED := $(PIP) -r requirements.lock
+endif
 STAMP := .venv/installed
 SNAKEFILES := Snakefile rules
 
@@ -23,8 +31,8 @@ env: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(LOCKED)
+	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 
 lint: $(STAMP)
