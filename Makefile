@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint bench env schema clean
+.PHONY: table report test fast slow more lint bench env schema clean help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -26,7 +26,10 @@ report: $(STAMP)  ## the paper's tables and figures, and results/report.html
 
 test: lint fast slow  ## everything that CI runs
 
-env: $(STAMP)
+help:  ## these lines
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+env: $(STAMP)  ## .venv from requirements.lock (TORCH=cpu: without CUDA)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
@@ -35,7 +38,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 
-lint: $(STAMP)
+lint: $(STAMP)  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check $(SNAKEFILES)
