@@ -14,6 +14,12 @@ from PIL import Image
 from running import HOUSE
 
 COMMANDS = commands()
+SOMETHING = {
+    "make": r"\A(?!.*Nothing to be done).*\S",
+    "snakemake": r"Job stats:",
+    "pytest": r"[1-9]\d* tests? collected|[1-9]\d*/\d+ tests",
+}
+"""What a command that does something prints in its dry run."""
 BENCHMARKS = {"CUHK-PEDES": "cuhk-pedes", "ICFG-PEDES": "icfg-pedes", "RSTPReid": "rstpreid", "UFine6926": "ufine6926"}
 
 
@@ -62,12 +68,7 @@ def problem(command, clone: Path) -> str:
     said = done.stdout + done.stderr
     if done.returncode:
         return f"{command.place}: {command.text}\n    ends with status {done.returncode}: {said[-600:]}"
-    something = {
-        "make": r"\A(?!.*Nothing to be done).*\S",
-        "snakemake": r"Job stats:",
-        "pytest": r"[1-9]\d* tests? collected|[1-9]\d*/\d+ tests",
-    }
-    if not re.search(something[words[0]], said, re.S):
+    if not re.search(SOMETHING[words[0]], said, re.S):
         return f"{command.place}: {command.text}\n    does nothing: {said[-600:]}"
     return ""
 
@@ -84,5 +85,6 @@ def test_every_printed_command_does_something(clone):
 def test_a_command_that_does_nothing_is_found(clone):
     assert "ends with" in problem(Command("x", "snakemake --cores all no_such_target"), clone)
     assert "ends with" in problem(Command("x", "make no-such-target"), clone)
-    (clone / "empty.smk").write_text("rule nothing:\n")
-    assert "does nothing" in problem(Command("x", "snakemake --cores all -s empty.smk"), clone)
+    (clone / "done.smk").write_text('rule done:\n    output: "done.txt"\n    shell: "touch {output}"\n')
+    (clone / "done.txt").write_text("")
+    assert "does nothing" in problem(Command("x", "snakemake --cores all -s done.smk"), clone)
