@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
     from icl.report.paper_tables import write_table
     from icl.report.transfer_tables import transfer_table
-    from icl.workflow.config import load_settings
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     results = Path(settings.results)
     titles = {"cross_domain": "Table 3: other domains", "fine_coarse": "Table 4: fine and coarse captions"}
     for name, title in titles.items():
