@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from icl.data.annotations import SPLITS, read_annotations
 from icl.data.layouts import LAYOUTS
+from icl.data.pictures import load_image
 from icl.errors import InputError
 from icl.progress import progress
 
@@ -19,12 +19,11 @@ from icl.progress import progress
 def inspect_image(path: Path) -> tuple[str, str]:
     """(sha256 of the file, what is wrong with it or nothing); the image is decoded whole."""
     try:
-        content = path.read_bytes()
-        with Image.open(path) as image:
-            image.load()
-        return hashlib.sha256(content).hexdigest(), ""
-    except (OSError, SyntaxError, ValueError) as error:
-        return "", f"{type(error).__name__}: {error}"
+        load_image(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), ""
+    except InputError as error:
+        return "", error.found
 
 
 def inspect_images(paths: list[Path], threads: int) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from icl.data.faces import masked
-from icl.data.images import load_image
 from icl.data.pairs import images_of, read_pairs, split_of
+from icl.data.pictures import load_image
 from icl.files import read_records
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
