@@ -5,7 +5,7 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.data.pairs import read_pairs, split_of
+    from icl.data.pairs import captions_of, read_pairs, split_of
     from icl.fields import typed
     from icl.files import write_records
     from icl.mllm.backends.registry import open_backend
@@ -15,7 +15,7 @@ with job(snakemake):
     from icl.rda.settings import RDASettings
 
     names, mllm = snakemake.wildcards, typed(MLLMSettings, snakemake.params.mllm)
-    train = split_of(read_pairs(Path(snakemake.input.pairs)), "train")
+    train = captions_of(split_of(read_pairs(Path(snakemake.input.pairs)), "train"))
     rows = shard_of(train, int(names.shard), int(names.shards))
     store = AnswerStore(Path(snakemake.params.answers), f"augment-{names.dataset}-{names.shard}-of-{names.shards}")
     backend = CachedBackend(open_backend(mllm), store)

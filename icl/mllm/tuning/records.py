@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from icl.data.pairs import captions_of
 from icl.mllm import prompts
 
 
@@ -43,7 +44,7 @@ def heldout_records(rows: pd.DataFrame, negatives: dict[int, list[str]], seed: i
     rng = random.Random(seed)
     images = rows.drop_duplicates("image")
     records = []
-    for row in rows.itertuples():
+    for row in captions_of(rows).itertuples():
         other = images[images.pid != row.pid]
         easy = other.image.iloc[rng.randrange(len(other))]
         for image, answer, kind in (
