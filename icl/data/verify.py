@@ -14,6 +14,7 @@ from icl.data.layouts import LAYOUTS
 from icl.data.pairs import NO_CAPTION, captions_of, images_of
 from icl.data.pictures import load_image
 from icl.errors import InputError
+from icl.markup import markdown, markdown_table
 from icl.progress import progress
 
 
@@ -83,9 +84,8 @@ def verify(layout: str, root: Path, generated: bool, threads: int = 2) -> dict:
     splits = {split: describe_split(pairs[pairs.split == split], found, repeated[split]) for split in SPLITS}
     unreadable = [f"{folder / name}: {what}" for name, (_, what) in found.items() if what]
     differences = [] if generated else official_differences(layout, splits)
-    differences += (
-        _oddities(splits) + shared_identities(pairs) + [f"{len(unreadable)} unreadable images"] * bool(unreadable)
-    )
+    differences += annotations.oddities() + shared_identities(pairs)
+    differences += [f"{len(unreadable)} unreadable images"] * bool(unreadable)
     status = "differs" if differences else "ok"
     found = {"splits": splits, "differences": differences, "unreadable": unreadable}
     return {"status": status, "generated": generated, **found}
@@ -119,18 +119,16 @@ def report(results: dict[str, dict], layouts: dict[str, str]) -> str:
     lines = ["# Benchmarks as found", ""]
     for name, found in results.items():
         known = LAYOUTS[layouts[name]]
-        lines += [f"## {name}: {found['status']}", ""]
+        lines += [f"## {markdown(name)}: {found['status']}", ""]
         if "problem" in found:
-            lines += [found["problem"], ""]
+            lines += [markdown(found["problem"]), ""]
             continue
         columns = list(next(iter(found["splits"].values())))
-        lines += [
-            "| split | " + " | ".join(c.replace("_", " ") for c in columns) + " |",
-            "|---" * (len(columns) + 1) + "|",
-        ]
-        for split, row in found["splits"].items():
-            lines.append(f"| {split} | " + " | ".join(str(row[c]) for c in columns) + " |")
-        lines += ["", *(f"- {d}" for d in found["differences"]), *(f"- {u}" for u in found["unreadable"][:20])]
+        head = ["split", *(c.replace("_", " ") for c in columns)]
+        lines.append(
+            markdown_table([head, *([s, *(str(row[c]) for c in columns)] for s, row in found["splits"].items())])
+        )
+        lines += [f"- {markdown(line)}" for line in (*found["differences"], *found["unreadable"][:20])]
         if not found["generated"]:
             lines.append(f"- the supplementary states: {known.stated}")
         lines.append("")

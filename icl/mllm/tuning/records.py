@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from icl.data.pairs import captions_of
+from icl.markup import markdown
 from icl.mllm import prompts
 
 
@@ -74,7 +75,7 @@ def data_card(records: list[dict], heldout: list[dict], asked: dict[str, int], c
     words = [len(record["caption"].split()) for record in records] or [0]
     head = "| benchmark | clean pairs | pairs wanted | Yes | No | images | held-out questions |"
     lines = [
-        f"| {n} | {clean[n]} | {asked[n]} | {counts[n, 'Yes']} | {counts[n, 'No']} | {images[n]} | {held[n]} |"
+        f"| {markdown(n)} | {clean[n]} | {asked[n]} | {counts[n, 'Yes']} | {counts[n, 'No']} | {images[n]} | {held[n]} |"
         for n in asked
     ]
     return "\n".join(

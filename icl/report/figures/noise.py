@@ -34,5 +34,5 @@ def noise_study(epochs: pd.DataFrame):
 
 def draw(paths: list[Path], place: Place):
     """From the epochs of the noise study."""
-    epochs = pd.read_csv(paths[0])
+    epochs = pd.read_csv(paths[0], converters={"benchmark": str})
     return noise_study(epochs[epochs.benchmark == place.dataset])

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import official_pairs
 
+from icl.data.pairs import write_pairs
 from icl.ranking.measure import measure
 from icl.ranking.scores import MatrixScores
 from icl.report.estimate import estimate, expected_calls
@@ -41,6 +43,7 @@ def results(tmp_path):
         put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
     for name in rows.fallback_files(settings):
         put(tmp_path / name, {"vqa": 3, "aggregate": 0, "decompose": 1, "rewrite": 9})
+    write_pairs(official_pairs("cuhk-pedes"), tmp_path / "pairs/CUHK-PEDES.parquet")
     for name in rows.judge_files(settings):
         put(tmp_path / name, {"base": {"accuracy_hard": 40.0}, "lora": {"accuracy_hard": 70.0}})
     return settings, tmp_path
