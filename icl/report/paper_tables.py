@@ -129,7 +129,8 @@ def printed(value: float | None, form: str = ".2f") -> str:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `write_tables` wrote; names such as "001" and "NA" stay what they are."""
-    return pd.read_csv(path, converters={"benchmark": str, "method": str})
+    names = {"benchmark": str, "method": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
 
 
 def best(table: pd.DataFrame) -> pd.DataFrame:

@@ -40,8 +40,7 @@ def added_words(raw: str, refined: str) -> list[list[tuple[str, bool]]]:
     known = set(re.findall(r"[a-z-]+", raw.lower()))
 
     def added(word: str) -> bool:
-        core = re.sub(r"[^a-z-]", "", word.lower())
-        return bool(core) and core not in known
+        return any(part not in known for part in re.findall(r"[a-z-]+", word.lower()))
 
     return [[(word, added(word)) for word in line.split()] for line in textwrap.wrap(plain(refined), 110)]
 
