@@ -71,6 +71,17 @@ def test_tables_of_a_whole_run(results):
     assert "61.50 ± 0.71" in text and "after LoRA | 70.000" in text
 
 
+def test_an_unverified_benchmark_shows_no_figure_of_the_paper(results):
+    settings, folder = results
+    write_pairs(official_pairs("cuhk-pedes").query("pid <= 3"), folder / "pairs/CUHK-PEDES.parquet")
+    out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge", "cost")}
+    write_tables(settings, folder, {**out, "summary_text": folder / "summary.md"})
+    for name in ("table", "timing", "summary"):
+        frame = pd.read_csv(out[name])
+        assert frame.filter(like="paper_").isna().all(axis=None) and len(frame)
+    assert "CUHK-PEDES is not compared with the paper: train: 3 identities" in (folder / "summary.md").read_text()
+
+
 def test_one_seed_has_no_spread():
     lines = {"benchmark": "b", "method": "RDE", "rank1": 1.0, "rank5": 1.0, "rank10": 1.0, "map": 1.0, "minp": 1.0}
     lines |= {"refined_queries": None, "seconds_per_query": None}
