@@ -14,7 +14,18 @@ from pathlib import Path
 
 NAME = ".running"
 READ_ONLY = {
-    *("-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--dag", "--rulegraph", "--filegraph", "--d3dag", "--report"),
+    *(
+        "-n",
+        "--dry-run",
+        "--dryrun",
+        "--lint",
+        "--unlock",
+        "--dag",
+        "--rulegraph",
+        "--filegraph",
+        "--d3dag",
+        "--report",
+    ),
     *("--list-rules", "--list", "-l", "--summary", "-S", "--detailed-summary", "-D", "--list-target-rules", "--lt"),
     *("--list-changes", "--list-input-changes", "--list-params-changes", "--list-version-changes", "--help", "-h"),
     *("--containerize", "--generate-unit-tests", "--print-compilation", "--version", "-v"),
