@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 from transformers.activations import QuickGELUActivation
 
+from icl.data.tokenizer import ends
+
 Choose = Callable[[Tensor], Tensor]
 """Attention row (B, L) of the global token to the places (B, m) of the tokens wanted."""
 CPU_ROWS = 1024
@@ -190,7 +192,7 @@ class CLIPBackbone(nn.Module):
         embeddings = self.vision.embeddings
         b, c, h, w = pixels.shape
         p = embeddings.patch_size
-        rows = pixels.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * p * p)
+        rows = pixels.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         patches = F.linear(rows, embeddings.patch_embedding.weight.flatten(1))
         x = torch.cat([embeddings.class_embedding.expand(b, 1, -1), patches], dim=1) + self.image_positions
         x = self.vision.pre_layrnorm(x)
@@ -209,5 +211,5 @@ class CLIPBackbone(nn.Module):
         *first, last = self.text.encoder.layers
         for layer in first:
             x = _block(layer, x, causal=True)
-        x, row = last_block(last, x, ids.argmax(1), True, choose)
+        x, row = last_block(last, x, ends(ids), True, choose)
         return self.text_projection(self.text.final_layer_norm(x)), row

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from icl.data.tokenizer import PAD
+from icl.data.tokenizer import PAD, ends
 from icl.retriever.backbone import Choose, CLIPBackbone
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -95,6 +95,7 @@ class RDE(nn.Module):
         padding_counts: what the text's BatchNorm sees where a caption has fewer words than are kept: nothing, or padding
             (as published).
         precision: arithmetic of the backbone (autocast); weights, heads and losses are float32.
+        tokens: as in `retriever.tokens`.
     """
 
     def __init__(
@@ -104,9 +105,11 @@ class RDE(nn.Module):
         ratio: float,
         padding_counts: bool = False,
         precision: str = "float32",
+        tokens: str = "careful",
     ) -> None:
         super().__init__()
         self.backbone, self.ratio, self.dtype = backbone, ratio, PRECISIONS[precision]
+        self.careful = tokens == "careful"
         self.image_tse = TokenSelection(backbone.dim, tse_dim) if tse_dim else NoTokens()
         self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts) if tse_dim else NoTokens()
 
@@ -120,12 +123,13 @@ class RDE(nn.Module):
 
     def select_texts(self, ids: Tensor) -> Selection:
         """Token ids (B, L) through the text tower."""
-        rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
+        rows, end = torch.arange(len(ids), device=ids.device), ends(ids)
         special = torch.zeros_like(ids, dtype=torch.bool)
         special[:, 0] = True
         special[rows, end] = True
         k = int(self.ratio * (len(self.backbone.text_positions) - 2)) if self.text_tse.out else 0
-        return self._select(self.backbone.encode_texts, ids, end, ids != PAD, special, k)
+        present = torch.arange(ids.shape[1], device=ids.device) <= end[:, None] if self.careful else ids != PAD
+        return self._select(self.backbone.encode_texts, ids, end, present, special, k)
 
     def _select(self, tower, x: Tensor, whole: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
         with torch.autocast(x.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None):

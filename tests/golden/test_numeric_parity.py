@@ -22,7 +22,7 @@ pytestmark = pytest.mark.golden
 @pytest.mark.parametrize("name", ["tal", "trl", "infonce", "sdm"])
 def test_losses_and_gradients(case, name):
     meta, data = load("tal")
-    scores = torch.tensor(data[f"{case}_scores"], requires_grad=True)
+    scores = torch.tensor(data[f"{case}_scores"], dtype=torch.float64, requires_grad=True)
     pids, label = torch.tensor(data[f"{case}_pids"]), torch.tensor(data[f"{case}_label"])
     losses = LOSSES[name](scores, pids, meta["tau"], meta["margin"])
     (losses * label).sum().backward()
