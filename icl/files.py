@@ -106,7 +106,10 @@ def resume(path: Path, state: Callable[[], dict], take: Callable[[dict], None]) 
 
     fresh = copy.deepcopy(state())
     try:
+        _check_sums(path)
         take(torch.load(path, weights_only=True, map_location="cpu"))
+    except FileNotFoundError:
+        take(fresh)  # another process of this training found it damaged first
     except (MemoryError, torch.OutOfMemoryError):
         raise  # nothing is wrong with the file
     except OSError as error:
@@ -116,6 +119,15 @@ def resume(path: Path, state: Callable[[], dict], take: Callable[[dict], None]) 
         announce(f"{path}: damaged ({reason(error)}); it is deleted, and this training starts anew")
         take(fresh)
         path.unlink(missing_ok=True)
+
+
+def _check_sums(path: Path) -> None:
+    """torch itself reads past a changed byte of a weight."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if spoilt := archive.testzip():
+            raise ValueError(f"wrong checksum of {spoilt}")
 
 
 @lru_cache(maxsize=200_000)

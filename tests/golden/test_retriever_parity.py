@@ -123,8 +123,8 @@ def test_selected_patches(golden):
     assert np.array_equal(np.sort(found.detach(), 1), np.sort(data["img_topk_idx"], 1))
 
 
-def test_careful_tokens_change_only_the_caption_that_holds_token_0(golden):
-    """Elsewhere both ways of telling padding agree; there the published TSE never sees the words behind it."""
+def test_careful_tokens_agree_on_every_caption_without_token_0(golden):
+    """And on the global embedding of every one."""
     _, data, _ = golden
     ids = torch.tensor(data["caption_ids"])
     places = torch.arange(ids.shape[1])
@@ -135,7 +135,6 @@ def test_careful_tokens_change_only_the_caption_that_holds_token_0(golden):
     bge, tse = careful.text_features(ids)
     close(bge, data["txt_bge"])
     close(tse[~holds], data["txt_tse"][~holds.numpy()])
-    assert not np.allclose(tse[holds].detach(), data["txt_tse"][holds.numpy()], atol=1e-4)
 
 
 def test_batch_may_be_trimmed_to_its_longest_caption(golden):
