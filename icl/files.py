@@ -62,7 +62,10 @@ def read_arrays(path: Path, expected: str, remedy: str):
         if not names or not all(name.endswith(".npy") for name in names):
             raise InputError(str(path), f"a zip of {', '.join(names[:4]) or 'nothing'}", expected, remedy)
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data}
+            found = {name: data[name] for name in data}
+        if strange := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{strange[0]} is no array")
+        return found
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -72,11 +75,12 @@ def read_arrays(path: Path, expected: str, remedy: str):
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in a .npz; none where it is no such file."""
-    if not zipfile.is_zipfile(path):
+    """Names of the arrays in a .npz; none where it is no such file, or a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []
-    with zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def same_shapes(found: dict, expected: dict) -> None:
