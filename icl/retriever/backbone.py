@@ -90,7 +90,9 @@ def attention_row(layer: nn.Module, y: Tensor, keys: Tensor, at: Tensor, causal:
         y: (B, L, C) the block's normed input. keys: (B, nh, L, hs) of it.
     """
     with torch.no_grad():
-        q = layer.self_attn.q_proj(y[torch.arange(len(y), device=y.device), at]).view(*keys.shape[:2], 1, -1)
+        q = layer.self_attn.q_proj(y[torch.arange(len(y), device=y.device), at]).view(
+            *keys.shape[:2], 1, keys.shape[-1]
+        )
         scores = (q @ keys.transpose(2, 3))[:, :, 0].float() * q.shape[-1] ** -0.5  # (B, nh, L)
         if causal:
             later = torch.arange(y.shape[1], device=y.device) > at[:, None]
@@ -121,7 +123,7 @@ def last_block(layer: nn.Module, x: Tensor, at: Tensor, causal: bool, choose: Ch
     past = None
     if causal:
         past = (torch.arange(x.shape[1], device=x.device) <= places.unsqueeze(-1)).unsqueeze(1)  # (B, 1, m, L)
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2).reshape(*places.shape, -1)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2).flatten(2)
     return _mlp(layer, take(x, places) + attn.out_proj(y)), row
 
 

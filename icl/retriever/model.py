@@ -64,7 +64,7 @@ class TokenSelection(nn.Module):
         """(B, k, D) selected tokens, of which (B, k) are kept, to (B, E); a row without any is zero."""
         chosen = F.normalize(tokens, dim=-1, eps=1e-8)
         if self.padding_counts:
-            values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, -1)
+            values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, self.out)
             pooled = values.masked_fill(~kept.unsqueeze(-1), float("-inf"))
         else:  # padding never enters BatchNorm's statistics
             values = self._transform(chosen[kept])
@@ -73,7 +73,13 @@ class TokenSelection(nn.Module):
         return pooled.amax(1).masked_fill(~kept.any(1, keepdim=True), 0.0)
 
     def _transform(self, rows: Tensor) -> Tensor:
-        return self.linear(rows) + self.output(F.relu(self.norm(self.hidden(rows))))
+        return self.linear(rows) + self.output(F.relu(self._normed(self.hidden(rows))))
+
+    def _normed(self, rows: Tensor) -> Tensor:
+        norm = self.norm
+        if norm.training and len(rows) == 1:  # one token alone has no variance: the running statistics stand in
+            return F.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
+        return norm(rows)
 
 
 class NoTokens(nn.Module):

@@ -29,7 +29,7 @@ def encode_images(model: RDE, store: ImageStore, world: World | None = None) -> 
     share = world.share(len(store))
     parts = [
         model.encode_images(store.batch(torch.arange(k, min(k + BATCH, share.stop)), None, device))
-        for k in range(share.start, share.stop, BATCH)
+        for k in range(share.start, share.stop, BATCH) or [share.start]  # a share may be empty
     ]
     bge, tse = (world.gather(torch.cat(column), len(store)).cpu() for column in zip(*parts, strict=True))
     return bge, tse
@@ -48,7 +48,7 @@ def encode_texts(
     order = lengths.argsort(stable=True)
     bge, tse = [], []
     for rows in order[world.share(len(texts))].split(BATCH):
-        b, t = model.encode_texts(ids[rows, : int(lengths[rows].max())].to(device))
+        b, t = model.encode_texts(ids[rows, : max(lengths[rows].tolist(), default=1)].to(device))
         bge.append(b)
         tse.append(t)
     back = order.argsort()
