@@ -13,9 +13,7 @@ class THISettings:
 
     rounds: int = setting(5, "Rounds K.", low=1, high=10_000)
     lambda_: float = setting(0.8, "Weight of the raw similarity in the re-ranking.", key="lambda", low=0, high=1)
-    xi_grid: int = setting(
-        41, "Candidates of xi tried on val (quantiles of the top-1 similarity).", low=1, high=1_000_000
-    )
+    xi_grid: int = setting(41, "Candidates of xi tried on val (quantiles of the top-1 similarity).", low=1, high=10_000)
     yes_top_k: int = setting(
         5, "First images that the row ICL+Yes re-ranks by their Yes probability.", low=1, high=1_000_000
     )

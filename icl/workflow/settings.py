@@ -51,7 +51,7 @@ class Settings:
         low=1,
         high=4096,
     )
-    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1, high=10_000_000)
+    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1, high=1_000_000)
     noise_study: tuple[float, ...] = setting(
         (0.5,), "Shares of permuted training captions in the target `noise`, in whole percent.", low=0.01, high=1
     )

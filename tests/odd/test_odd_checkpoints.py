@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 from clip_sizes import SMALL, clip_names, random_clip
-from helpers import save_retriever_place
+from helpers import save_retriever_place, save_vl_place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from icl.data.pairs import read_pairs
 from icl.errors import InputError
+from icl.mllm.settings import MLLMSettings, SFTSettings
+from icl.mllm.tuning.lora import LoraTrainer
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.trainer import Trainer, train_retriever
 from icl.retriever.weights.checkpoints import import_retriever, load_retriever, new_retriever
@@ -440,3 +443,52 @@ def test_a_damaged_retriever_is_named(trained, tmp_path, name, share):
         (tmp_path / name).write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=str(tmp_path)):
         load_retriever(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tuning(tmp_path_factory):
+    """A small MLLM, the records of a fine-tuning, and the state that one leaves that was killed after its first epoch."""
+    root = save_vl_place(tmp_path_factory.mktemp("tuning"))
+    answers = [("0.png", "Yes"), ("1.png", "No"), ("2.png", "Yes"), ("3.png", "No")]
+    records = [{"caption": f"A man, {k}.", "image": image, "answer": a} for k, (image, a) in enumerate(answers)]
+    killed = lora_trainer(root, records, root / "killed")
+    killed._epoch(1)
+    return root, records
+
+
+def lora_trainer(root, records, out):
+    sft = SFTSettings(epochs=2, batch_size=2)
+    return LoraTrainer(sft, MLLMSettings(model=str(root / "model")), records, root, 1, out)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda content: content[: len(content) // 2], id="half"),
+        pytest.param(lambda content: b"", id="empty"),
+        pytest.param(lambda content: bytes(range(256)) * 40, id="garbage"),
+        pytest.param(flipped, id="one byte changed"),
+        pytest.param(resaved(adapter="absent"), id="no adapter"),
+        pytest.param(resaved(adapter={"w": torch.zeros(2)}), id="another adapter"),
+        pytest.param(resaved(adapter={}), id="an empty adapter"),
+        pytest.param(resaved(optimizer={"state": {}, "param_groups": []}), id="another optimiser"),
+        pytest.param(resaved(history=[]), id="no history"),
+        pytest.param(resaved(sums={}), id="no sums"),
+        pytest.param(resaved(step=-1), id="a negative step"),
+        pytest.param(resaved(step=None), id="no step"),
+    ],
+)
+def test_a_damaged_state_of_a_fine_tuning_is_named_and_it_starts_anew(tuning, tmp_path, capsys, edit):
+    root, records = tuning
+    (tmp_path / "state.pt").write_bytes(edit((root / "killed" / "state.pt").read_bytes()))
+    trainer = lora_trainer(root, records, tmp_path)
+    before = {name: tensor.clone() for name, tensor in get_peft_model_state_dict(trainer.qwen.model).items()}
+    trainer._resume()
+    said = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert len(said) == 1 and str(tmp_path / "state.pt") in said[0] and "anew" in said[0]
+    assert not (tmp_path / "state.pt").exists()
+    assert (trainer.epoch, trainer.step, trainer.done, trainer.history) == (0, 0, 0, [])
+    after = get_peft_model_state_dict(trainer.qwen.model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+    trainer.run()
+    assert (tmp_path / "adapter_model.safetensors").exists()
