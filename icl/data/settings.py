@@ -31,9 +31,9 @@ class DatasetSettings:
     download: bool = setting(False, "Download it where its owners serve it openly (RSTPReid).")
     download_url: str = setting("", "Mirror of one's own to download from instead.")
     seed: int = setting(7, "Seed of the generator.", low=0, high=SEED_LIMIT)
-    train_identities: int = setting(0, "Generated training identities.", low=0, high=100_000)
-    val_identities: int = setting(0, "Generated validation identities.", low=0, high=100_000)
-    test_identities: int = setting(0, "Generated test identities.", low=0, high=100_000)
+    train_identities: int = setting(0, "Generated training identities.", low=0, high=20_000)
+    val_identities: int = setting(0, "Generated validation identities.", low=0, high=20_000)
+    test_identities: int = setting(0, "Generated test identities.", low=0, high=20_000)
     images_per_identity: int = setting(3, "Generated images of one identity.", low=1, high=1000)
     sft_pairs: int = setting(
         15000, "Clean pairs drawn for the SFT set (supplementary, section D).", low=1, high=100_000_000

@@ -18,7 +18,7 @@ class PretrainSettings:
     clip_identities: int = setting(4000, "Identities seen by SynthCLIP.", low=1, high=1_000_000)
     clip_steps: int = setting(800, "Training steps of SynthCLIP.", low=1, high=100_000_000)
     clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP, at most three an identity.", low=2, high=1_000_000)
-    vl_identities: int = setting(7000, "Identities seen by SynthVL.", low=1, high=1_000_000)
+    vl_identities: int = setting(7000, "Identities seen by SynthVL.", low=22, high=1_000_000)
     vl_vision_steps: int = setting(1500, "Steps of the vision tower's attribute stage.", low=1, high=100_000_000)
     vl_text_steps: int = setting(400, "Steps of the decoder's text-only stage.", low=1, high=100_000_000)
     vl_mixture_steps: tuple[int, ...] = setting(

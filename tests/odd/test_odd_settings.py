@@ -1,12 +1,14 @@
 """Settings: whatever the schema allows either works or is refused by the name of its key, before any job."""
 
 import dataclasses
+import json
 import math
 import random
 import types
 import typing
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import save_retriever_place, save_vl_place
@@ -22,6 +24,10 @@ from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.mllm.tuning.lora import finetune
 from icl.ranking.significance import bootstrap_interval, paired_test
 from icl.rda.augmentation import shard_of
+from icl.report.figures.ccd import ccd_mixture
+from icl.report.figures.noise import noise_study
+from icl.report.noise import noise_tables, noise_text
+from icl.report.paper import METRICS
 from icl.rerank.timing import time_of
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.schedule import rate_factor, rda_weight
@@ -410,3 +416,19 @@ def test_the_ends_of_loras_ranges_tune_or_name_their_key(vl, tmp_path, change):
         assert "sft.lr" in str(error)
     else:
         assert (tmp_path / "adapter_model.safetensors").exists()
+
+
+def test_a_noise_study_of_one_epoch_and_a_course_without_ccd_have_their_tables_and_figures(place, tmp_path):
+    small = dict(checkpoint=str(place / "clip"), image_height=32, image_width=16, tse_dim=16, batch_size=16)
+    pairs, root, names = read_pairs(place / "pairs.parquet"), place / "set" / "imgs", {}
+    for method, ccd in (("rde-noise50", True), ("rde-noise50-noccd", False)):
+        out = tmp_path / "d" / method / "seed1"
+        train_retriever(RetrieverSettings(**small, epochs=1, noise_rate=0.5, ccd=ccd), pairs, root, 1, out)
+        (out / "test.json").write_text(json.dumps(dict.fromkeys(METRICS, 50.0)))
+        names[method] = (0.5, ccd)
+    histories, metrics = (sorted(tmp_path.rglob(name)) for name in ("history.csv", "test.json"))
+    table, epochs = noise_tables(histories, metrics, names)
+    assert "50" in noise_text(table, epochs)
+    assert noise_study(epochs).axes
+    for folder in names:
+        assert ccd_mixture(pd.read_parquet(tmp_path / "d" / folder / "seed1" / "ccd.parquet")).axes
