@@ -154,6 +154,13 @@ def test_val_of_two_queries_and_no_val_at_all(place, course, pairs, tmp_path):
     train(place, course, pairs[pairs.split == "train"], tmp_path / "none")
 
 
+@pytest.mark.parametrize("text", ["", "[", "{}", "[3]", '[{"caption_id": 1}]', '"text"', "null", "\x00"])
+def test_damaged_augmented_captions_are_named(place, course, pairs, tmp_path, text):
+    (tmp_path / "augmented.json").write_text(text)
+    with pytest.raises(InputError, match="augmented.json"):
+        train_retriever(course, pairs, place / "set" / "imgs", 1, tmp_path / "m", tmp_path / "augmented.json")
+
+
 def test_rates_that_diverge_stop_with_what_to_lower(place, course, pairs, tmp_path):
     """Also where no split is watched, so that CCD is the first to see it."""
     with pytest.raises(InputError, match="retriever.lr|NaN"):

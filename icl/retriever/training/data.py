@@ -15,7 +15,7 @@ from torch import Tensor
 from icl.data.images import ImageStore
 from icl.data.pairs import images_of, split_of
 from icl.errors import InputError
-from icl.files import read_arrays
+from icl.files import read_arrays, reason
 from icl.rda.reorganize import reorganize
 from icl.retriever.encoding.embeddings import open_store
 from icl.retriever.model import RDE
@@ -77,9 +77,13 @@ def read_augmented(path: Path, rows: pd.DataFrame) -> list[list[list[str]] | str
     """Augmented captions of the rows, in their order.
 
     Raises:
-        InputError: a training caption has none.
+        InputError: a training caption has none, or the file is damaged.
     """
-    table = {row["caption_id"]: row["diversity_captions"] for row in json.loads(path.read_text())}
+    try:
+        table = {row["caption_id"]: row["diversity_captions"] for row in json.loads(path.read_text())}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        expected = "a list of caption_id and diversity_captions"
+        raise InputError(str(path), f"damaged augmented captions ({reason(error)})", expected, "Redo it.") from error
     for caption_id in rows.caption_id:
         if caption_id not in table:
             found = f"no entry for caption {caption_id}"
