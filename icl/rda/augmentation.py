@@ -32,22 +32,25 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
 
     Returns:
         One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), and fallbacks by kind: a
-        T_vqa without a numbered line, an empty T_aggr, a T_dec without sub-sentences, rewrites that were rejected.
+        T_vqa without a list, a T_aggr that is empty, refuses or repeats its input, a T_dec without sub-sentences, rewrites
+        that were rejected.
     """
     limit = settings.max_new_tokens_text
     images = sorted({root / image for image in rows.image})
     seen = backend.answer([Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images])
     said = {image: answer.text for image, answer in zip(images, seen, strict=True)}
     subtexts = {image: reading.vqa_subtexts(text) for image, text in said.items()}
-    aggregate = [prompts.aggregate_text(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
-    enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
+    given = [(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
+    merging = [Request("aggregate", prompts.aggregate_text(caption, seen), None, limit) for caption, seen in given]
+    merged = backend.answer(merging)
+    enriched = [reading.merged_text(a.text, [caption, *seen]) for a, (caption, seen) in zip(merged, given, strict=True)]
     texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
     split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
-    sentences = [reading.numbered_list(answer.text) for answer in split]
+    sentences = [reading.listed(answer.text) for answer in split]
     rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
     out = []
     for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
-        fallbacks = {"vqa": int(not reading.numbered_list(said[root / row.image])), "aggregate": int(not whole)}
+        fallbacks = {"vqa": int(not reading.listed(said[root / row.image])), "aggregate": int(not whole)}
         fallbacks |= {"decompose": int(not parts), "rewrite": sum(rewrites[s][1] for s in parts)}
         out.append(
             {
@@ -73,7 +76,7 @@ def rewrite_all(
     answers = backend.answer([Request("rewrite", text, None, limit, **draws) for text in texts])
     out = {}
     for sentence, answer in zip(sentences, answers, strict=True):
-        lines = reading.numbered_list(answer.text)[:m]
+        lines = reading.listed(answer.text)[:m]
         kept = [line for line in lines if same_attributes(line, sentence)]
         out[sentence] = (kept + [sentence] * (m - len(kept)), m - len(kept))
     return out

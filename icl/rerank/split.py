@@ -106,7 +106,7 @@ class Split:
 def _encoder(embeddings: Embeddings | GivenScores, retriever: Path | None) -> Encode:
     """By the retriever; where only scores are given, a query's own row stands for its refined one."""
     if retriever is None:
-        return lambda raw, texts, queries: Part(raw, queries)
+        return lambda raw, texts, queries: Part(raw, np.asarray(queries, dtype=np.int64))
     from icl.retriever.encoding.embeddings import encode_texts
     from icl.retriever.weights.checkpoints import load_retriever
 

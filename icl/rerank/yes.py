@@ -42,7 +42,7 @@ class Promoted:
 class YesResult:
     """Attributes:
     scores: re-ranked similarities. shares: (Q, k) Yes probabilities. calls: MLLM questions. seconds: wall time.
-    fallbacks: answers without Yes or No, which count as No.
+    fallbacks: answers without Yes or No, which count as No. unscored: answers without probabilities, which count as 1 or 0.
     """
 
     scores: Promoted
@@ -50,6 +50,7 @@ class YesResult:
     calls: int
     seconds: float
     fallbacks: int = 0
+    unscored: int = 0
 
 
 def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Backend, k: int) -> YesResult:
@@ -66,4 +67,4 @@ def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Bac
     shares = np.array([reading.yes_share(answer) for answer in answers]).reshape(candidates.shape)
     none = sum(not reading.says_yes_or_no(answer.text) for answer in answers)
     merged = Promoted(scores, candidates, shares)
-    return YesResult(merged, shares, len(requests), time.perf_counter() - start, none)
+    return YesResult(merged, shares, len(requests), time.perf_counter() - start, none, reading.unscored(answers))
