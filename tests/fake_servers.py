@@ -164,7 +164,7 @@ def _openai_question(body: dict) -> tuple[str, bytes | None]:
 
 
 def _top(yes: float) -> list[dict]:
-    shares = (("Yes", yes), ("No", 1 - yes))
+    shares = sorted((("Yes", yes), ("No", 1 - yes)), key=lambda one: -one[1])
     return [{"token": token, "logprob": math.log(max(share, 1e-12)), "bytes": None} for token, share in shares]
 
 

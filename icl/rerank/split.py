@@ -15,7 +15,7 @@ from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
-from icl.ranking.scores import Part, Scores
+from icl.ranking.scores import MatrixScores, Part, Scores
 from icl.rerank.settings import THISettings
 from icl.rerank.thi.session import THIResult, run_thi
 from icl.rerank.thi.threshold import select_xi
@@ -111,6 +111,10 @@ def _encoder(embeddings: Embeddings | GivenScores, retriever: Path | None) -> En
     from icl.retriever.weights.checkpoints import load_retriever
 
     model, tokenizer = load_retriever(retriever)
-    return lambda raw, texts, queries: embeddings.scores_of(
-        tuple(t.numpy() for t in encode_texts(model, tokenizer, texts))
-    )
+
+    def encode(raw: Scores, texts: list[str], queries: np.ndarray) -> Scores:
+        if not texts:
+            return MatrixScores(np.zeros((0, raw.shape[1])))
+        return embeddings.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
+
+    return encode

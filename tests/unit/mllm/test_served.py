@@ -9,7 +9,8 @@ from PIL import Image
 
 from icl.errors import InputError
 from icl.mllm.backends.registry import check_server, open_backend
-from icl.mllm.backends.served import encoded_image, shares_of
+from icl.mllm.backends.replies import shares_of
+from icl.mllm.backends.served import encoded_image
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
