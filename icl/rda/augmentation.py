@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from icl.errors import InputError
+from icl.files import read_records
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import Backend, Request
 from icl.mllm.settings import MLLMSettings
@@ -91,28 +92,12 @@ def gather(shards: list[Path], out: Path) -> dict[str, int]:
     rows, fallbacks = [], Counter(dict.fromkeys(FALLBACKS, 0))
     for path in shards:
         try:
-            rows += [json.loads(line) for line in path.read_text().splitlines()]
-        except ValueError as error:
+            found = [(int(row["caption_id"]), row) for row in read_records(path)]
+            for _, row in found:
+                fallbacks.update(row["fallbacks"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(str(path), f"a broken line ({error})", "JSON lines", "Delete it and run again.") from error
-    for row in rows:
-        fallbacks.update(row["fallbacks"])
+        rows += found
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(sorted(rows, key=lambda row: row["caption_id"]), indent=1))
+    out.write_text(json.dumps([row for _, row in sorted(rows, key=lambda one: one[0])], indent=1))
     return dict(fallbacks)
-
-
-def import_published(path: Path, pairs: pd.DataFrame, out: Path) -> None:
-    """Take a published augmentation file (`diversity_captions` beside the annotation rows) in place of generation.
-
-    Raises:
-        InputError: the file's train captions are not those of the pairs table.
-    """
-    train = [row for row in json.loads(path.read_text()) if row.get("split") == "train"]
-    texts = [(c, d) for row in train for c, d in zip(row["captions"], row.get("diversity_captions", []), strict=True)]
-    rows = pairs[pairs.split == "train"].sort_values("caption_id")
-    if [c for c, _ in texts] != rows.caption.tolist():
-        found = f"{len(texts)} train captions that are not the benchmark's {len(rows)}"
-        raise InputError(str(path), found, "the same captions in the same order", "Check rda.source.")
-    table = [{"caption_id": int(c), "diversity_captions": d} for c, (_, d) in zip(rows.caption_id, texts, strict=True)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(table, indent=1))

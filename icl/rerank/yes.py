@@ -10,6 +10,7 @@ import numpy as np
 
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
+from icl.progress import announce
 from icl.ranking.scores import Scores, top_candidates
 
 
@@ -51,6 +52,14 @@ class YesResult:
     seconds: float
     fallbacks: int = 0
     unscored: int = 0
+
+    def counts(self) -> dict:
+        """What the metrics tell besides."""
+        told = {"calls": {"localise": self.calls}, "fallbacks": {"localise": self.fallbacks}, "unscored": self.unscored}
+        if self.unscored:
+            share = f"{self.unscored} of {self.calls} answers to T_loc have no probabilities"
+            announce(f"WARNING ICL+Yes: {share}: they count as 1 or 0, and equal ones keep the retriever's order")
+        return told
 
 
 def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Backend, k: int) -> YesResult:
