@@ -103,7 +103,7 @@ def test_vqa_parser_keeps_every_answer_that_the_published_one_keeps():
         ours, kept = vqa_subtexts(raw), [text for text in published if text.strip(" .\r")]
         assert len(ours) >= len(kept), raw
         for text in kept:
-            assert any(f" {words(text)} " in f" {words(own)} " for own in ours), (raw, text)
+            assert any(words(text) in words(own) for own in ours), (raw, text)
         for text in ours:
             assert re.search(r"\w", text) and text[-1] in ".!?。" and text[0] == text[0].upper(), (raw, text)
             assert words(text) in words(raw), (raw, "nothing is added")
@@ -115,8 +115,8 @@ def test_vqa_parser_keeps_every_answer_that_the_published_one_keeps():
 
 
 def words(text: str) -> str:
-    """Its words without verdicts, with one blank between."""
-    return " ".join(re.findall(r"\w+", VERDICT.sub(" ", text).lower().replace("ss", "ß")))
+    """Its words without verdicts, with a blank before and after each."""
+    return "".join(f" {word} " for word in re.findall(r"\w+", VERDICT.sub(" ", text).lower().replace("ss", "ß")))
 
 
 @pytest.mark.parametrize("view", ["A", "B"])

@@ -70,12 +70,15 @@ def client_for(url: str, make: Callable[[dict], T]) -> T:
         InputError: the address or the environment's proxy is none.
     """
     try:
-        return make({"trust_env": False} if is_loopback(url) else {})
+        if is_loopback(url):
+            return make({"trust_env": False})
+        try:
+            return make({})
+        except (ValueError, ImportError):  # a proxy that httpx does not know, but for other hosts than this one
+            if proxy_of(url):
+                raise
+            return make({"trust_env": False})
     except (ValueError, ImportError, TypeError) as error:
         found = f"{type(error).__name__}: {error}{through(url)}"
-        raise InputError(
-            f"MLLM server {url}",
-            found,
-            "an address, and a proxy that httpx knows",
-            "Correct mllm.url, or the proxy's variable.",
-        ) from error
+        expected, remedy = "an address, and a proxy that httpx knows", "Correct mllm.url, or the proxy's variable."
+        raise InputError(f"MLLM server {url}", found, expected, remedy) from error

@@ -121,9 +121,10 @@ class OllamaBackend(Served):
             try:
                 reply = self._put(request, user, options, more)
             except ollama.ResponseError as error:
-                if self.wishes.learn(error.status_code, str(error.error), wishes):
+                said = self._last.body.decode("utf-8", "replace")
+                if self.wishes.learn(error.status_code, said, wishes):
                     continue
-                raise failure_of(error.status_code, str(error.error), request.task in self.answered) from error
+                raise failure_of(error.status_code, said, request.task in self.answered) from error
             if request.choices:
                 self._bare = -math.inf if any(position.top for position in reply.positions) else self._bare + 1
             return reply
