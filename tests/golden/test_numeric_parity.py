@@ -103,20 +103,18 @@ def test_vqa_parser_keeps_every_answer_that_the_published_one_keeps():
         ours, kept = vqa_subtexts(raw), [text for text in published if text.strip(" .\r")]
         assert len(ours) >= len(kept), raw
         for text in kept:
-            assert any(words(text) in words(own) for own in ours), (raw, text)
+            assert words(text) in "".join(map(words, ours)), (raw, text)
         for text in ours:
             assert re.search(r"\w", text) and text[-1] in ".!?。" and text[0] == text[0].upper(), (raw, text)
             assert words(text) in words(raw), (raw, "nothing is added")
             begins = VERDICT.match(text)
-            assert not begins or not text[begins.end() :].lstrip().startswith(","), (
-                raw,
-                "no verdict begins a sub-text",
-            )
+            assert not begins or not text[begins.end() :].lstrip().startswith(","), (raw, "a verdict was left")
 
 
 def words(text: str) -> str:
-    """Its words without verdicts, with a blank before and after each."""
-    return "".join(f" {word} " for word in re.findall(r"\w+", VERDICT.sub(" ", text).lower().replace("ss", "ß")))
+    """Its words without verdicts and numbers of items, with a blank before and after each."""
+    plain = re.sub(r"\b\d{1,2}[.)](?!\d)", " ", VERDICT.sub(" ", text).lower().replace("ss", "ß"))
+    return "".join(f" {word} " for word in re.findall(r"\w+", plain))
 
 
 @pytest.mark.parametrize("view", ["A", "B"])
