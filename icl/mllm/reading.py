@@ -135,7 +135,7 @@ def merged_text(answer: str, subtexts: Sequence[str] = ()) -> str:
     text, known = only_value(unwrapped(answer)), {item.strip() for item in subtexts}
     while (found := list_literal(text)) is not None:
         items, rest = found
-        text = only_value(unwrapped(rest)) or ("" if set(items) <= known else " ".join(items))
+        text = only_value(unwrapped(rest)) or ("" if len(items) != 1 and set(items) <= known else " ".join(items))
     text = text.replace("**", "")
     return "" if is_no_description(text) or not re.search(r"\w", text) else text
 
