@@ -29,7 +29,7 @@ COSTS = {
 
 
 class OpenAIBackend(Served):
-    """Questions as chat completions; Yes/No by structured choice and from the first token's probabilities, where there are any.
+    """Questions as chat completions; Yes/No by structured choice and from token probabilities, where there are any.
 
     A LoRA adapter is served under a name of its own (vLLM's `--enable-lora`): `mllm.adapter_model` names it.
     """
