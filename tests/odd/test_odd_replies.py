@@ -421,6 +421,16 @@ def test_what_is_no_address_is_told_before_any_question(backend, url):
         check_server(MLLMSettings(backend=backend, url=url, model="synthvl"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:{}", ":{}", "http://localhost:{}/", "0.0.0.0:{}"])
+def test_an_ollama_is_found_where_its_own_variable_says(host, proxied):
+    proxied("http://127.0.0.1:9")
+    with MLLMServer(reply) as server:
+        proxied(host.format(server.server_port), "OLLAMA_HOST")
+        s = asked(server, "ollama", url="")
+        check_server(s)
+        assert open_backend(s).answer([AGGREGATE])[0].text == "1. A man."
+
+
 def test_an_openai_server_needs_an_address():
     for url in ("", "localhost:8000/v1"):
         with pytest.raises(InputError, match="mllm.url.*http://host:8000/v1"):

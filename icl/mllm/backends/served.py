@@ -81,7 +81,7 @@ class Served:
     """
 
     def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
-        self.settings, self._ask = settings, ask
+        self.settings, self.url, self._ask = settings, settings.url, ask
         self.tolerant = settings.on_failure == "fallback"
         self.answered: set[str] = set()
         """Tasks of which this server has answered a question."""
@@ -141,7 +141,7 @@ class Served:
             return Answer("", error=str(error))
         except Refused as error:
             remedy = "Correct mllm.model or mllm.url, or start the server with this model."
-            raise InputError(f"MLLM server {s.url}", f"{error}{through(s.url)}", "an answer", remedy) from error
+            raise InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy) from error
 
     def _once(self, request: Request) -> Answer:
         start = time.perf_counter()
