@@ -26,6 +26,7 @@ rule all:
 
 rule table:
     input:
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
         metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
         reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
         timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),
@@ -51,7 +52,7 @@ rule table:
         runtime=5,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"

@@ -6,7 +6,7 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.data.pairs import read_pairs, split_of
+    from icl.data.pairs import captions_of, read_pairs, split_of
     from icl.errors import InputError
     from icl.files import write_json
     from icl.ranking.measure import measure
@@ -23,6 +23,6 @@ with job(snakemake):
     start = time.perf_counter()
     scores = by_neighbours(emb.scores)
     spent = time.perf_counter() - start
-    measured = measure(scores, emb.text_pids, emb.image_pids, snakemake.params.bootstrap)
+    measured = measure(scores, emb.text_pids, emb.image_pids)
     write_json(snakemake.output.metrics, measured | {"calls": {}})
-    write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(rows), 0))
+    write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(captions_of(rows)), 0))

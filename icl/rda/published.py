@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.data.pairs import captions_of
 from icl.errors import InputError
 
 REMEDY = "Check rda.source: the file of this benchmark, whole, as it was published."
@@ -24,7 +25,7 @@ def import_published(path: Path, pairs: pd.DataFrame, out: Path) -> None:
     for number, row in enumerate(_records(path)):
         if row.get("split") == "train":
             texts += _texts(f"{path}, record {number}", row)
-    rows = pairs[pairs.split == "train"].sort_values("caption_id")
+    rows = captions_of(pairs[pairs.split == "train"].sort_values("caption_id"))
     if [caption for caption, _ in texts] != rows.caption.tolist():
         found = f"{len(texts)} train captions that are not the benchmark's {len(rows)}"
         raise InputError(str(path), found, "the same captions in the same order", REMEDY)

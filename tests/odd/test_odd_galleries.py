@@ -100,7 +100,7 @@ def test_thi_its_threshold_its_record_and_its_time(size, right, one):
     assert {row["xi"] for row in found["sweep"]} >= {found["xi"]}
     for row in found["sweep"]:
         result = split.interact(slice(None), split.backend, row["xi"])
-        measured = measure(result.scores, emb.text_pids, emb.image_pids, 20)
+        measured = measure(result.scores, emb.text_pids, emb.image_pids)
         assert (measured["rank1"], result.refined) == (pytest.approx(row["rank1"]), row["refined"])
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     assert all(len(r["best_after"]) == min(10, size[1]) and len(r["candidates"]) == min(K, size[1]) for r in records)
