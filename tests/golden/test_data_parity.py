@@ -13,7 +13,7 @@ from vectors_at import GOLDEN
 from icl.data.annotations import read_annotations
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
-from icl.rda.augmentation import import_published
+from icl.rda.published import import_published
 from icl.rda.reorganize import reorganize
 
 pytestmark = pytest.mark.golden
