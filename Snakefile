@@ -8,7 +8,8 @@ from snakemake.utils import min_version, validate
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
-from _running import begin, end, refusal
+from _kept import keep, put_back
+from _running import alone, begin, end, refusal
 
 from icl.errors import InputError
 from icl.fields import decisive, to_mapping
@@ -29,8 +30,10 @@ except InputError as error:
     raise WorkflowError(str(error))
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
-if workflow.is_main_process and (sentence := refusal(settings.results)):
-    raise WorkflowError(sentence)
+if workflow.is_main_process:
+    if sentence := refusal(settings.results):
+        raise WorkflowError(sentence)
+    alone(settings.results, put_back)  # what a killed run left half-done
 
 
 def or_stop(find, *arguments):
@@ -54,13 +57,16 @@ onstart:
     if sentence := begin(settings.results):
         raise WorkflowError(sentence)
     or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
+    keep(workflow.dag.needrun_jobs(), settings.results)
 
 
 onsuccess:
+    put_back(settings.results)
     end()
 
 
 onerror:
+    put_back(settings.results)
     end()
 
 
