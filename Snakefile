@@ -2,6 +2,7 @@
 # This file reads the configuration and includes one file a stage; `icl/` holds the logic, `workflow_scripts/` the glue.
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
@@ -14,20 +15,23 @@ from _running import alone, begin, end, refusal
 from icl.errors import InputError
 from icl.fields import decisive, to_mapping
 from icl.report.figures import FIGURES
-from icl.workflow import names, paths, resources, rows, stages
+from icl.workflow import answers, local, names, paths, resources, rows, stages
 from icl.workflow.config import load_settings
 
 min_version("9.3")
 
+HOME = Path(workflow.main_snakefile).parent
+
 if not workflow.overwrite_configfiles:  # --configfile stands instead of the default, it is not merged over it
 
-    configfile: "config/config.yaml"
+    configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HOME / "config/config.yaml")
 
 
 try:
-    settings = load_settings(config)
+    settings = local.located(load_settings(config), HOME)
 except InputError as error:
     raise WorkflowError(str(error))
+config.update(to_mapping(settings))  # as the scripts read it
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
 if workflow.is_main_process:

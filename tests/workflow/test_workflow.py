@@ -66,12 +66,12 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
     done = snakemake(tmp_path, "-n", "all", "--configfile", str(HOUSE / "config" / "paper.yaml"))
     found = jobs(done)
     assert done.returncode == 0, done.stderr
-    assert found["train_retriever"] == 8 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
-    assert found["metrics"] == 2 * 4 * 4 + 4 and found["transfer_tables"] == found["paper_tables"] == 1
+    assert found["train_retriever"] == 16 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
+    assert found["metrics"] == 2 * 4 * 4 + 4 + 2 * 4 and found["transfer_tables"] == found["paper_tables"] == 1
     assert found["import_retriever"] == 4 and found["thi"] == 3 * 4 + 4 + 4 * 3, (
         "CLIP's rows; ICL+THI moved to 12 targets"
     )
-    assert found["figure"] == 6 * 4
+    assert found["figure"] == 7 * 4 and found["noise"] == 1
 
 
 @pytest.mark.slow
