@@ -102,6 +102,7 @@ rule tables:
 rule transfer_tables:
     input:
         expand(f"{RESULTS}/{{name}}", name=TRANSFER_FILES),
+        expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
     output:
         multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".tex"),
         multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".tex"),
@@ -131,6 +132,7 @@ rule paper_tables:
         table=f"{RESULTS}/table.csv",
         timing=f"{RESULTS}/timing.csv",
         summary=f"{RESULTS}/summary.csv",
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
     output:
         multiext(f"{RESULTS}/tables/main", ".csv", ".tex"),
         multiext(f"{RESULTS}/tables/ablation", ".csv", ".tex"),

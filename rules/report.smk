@@ -28,6 +28,7 @@ rule all:
 
 rule table:
     input:
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
         metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
         reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
         timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.data.pairs import read_pairs, split_of
+    from icl.data.pairs import captions_of, read_pairs, split_of
     from icl.errors import InputError
     from icl.files import write_json
     from icl.ranking.measure import measure
@@ -25,4 +25,4 @@ with job(snakemake):
     spent = time.perf_counter() - start
     measured = measure(scores, emb.text_pids, emb.image_pids)
     write_json(snakemake.output.metrics, measured | {"calls": {}})
-    write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(rows), 0))
+    write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(captions_of(rows)), 0))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.data.pairs import captions_of
 from icl.errors import InputError
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import Backend, Request
@@ -106,7 +107,7 @@ def import_published(path: Path, pairs: pd.DataFrame, out: Path) -> None:
     """
     train = [row for row in json.loads(path.read_text()) if row.get("split") == "train"]
     texts = [(c, d) for row in train for c, d in zip(row["captions"], row.get("diversity_captions", []), strict=True)]
-    rows = pairs[pairs.split == "train"].sort_values("caption_id")
+    rows = captions_of(pairs[pairs.split == "train"].sort_values("caption_id"))
     if [c for c, _ in texts] != rows.caption.tolist():
         found = f"{len(texts)} train captions that are not the benchmark's {len(rows)}"
         raise InputError(str(path), found, "the same captions in the same order", "Check rda.source.")

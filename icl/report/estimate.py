@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from icl.data.pairs import images_of, split_of
+from icl.data.pairs import captions_of, images_of, split_of
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
 from icl.workflow.rows import methods, reranked_folders
@@ -30,7 +30,7 @@ def expected_calls(settings: Settings, pairs: dict[str, pd.DataFrame]) -> pd.Dat
 
     for name, table in pairs.items():
         if not settings.rda.source and any(row.retriever == "rda" for row in methods(settings).values()):
-            train = split_of(table, "train")
+            train = captions_of(split_of(table, "train"))
             rewrites = SUB_SENTENCES * len(train)
             images = len(images_of(train))
             add(name, "RDA", vqa=images, aggregate=len(train), decompose=len(train), rewrite=rewrites)
@@ -40,7 +40,7 @@ def expected_calls(settings: Settings, pairs: dict[str, pd.DataFrame]) -> pd.Dat
                 continue
             for split in ["test", *(["val"] if way == "thi" and (table.split == "val").any() else [])]:
                 rows = split_of(table, split)
-                queries, gallery = len(rows), len(images_of(rows))
+                queries, gallery = len(captions_of(rows)), len(images_of(rows))
                 if way == "yes":
                     add(name, folder, localise=settings.thi.yes_top_k * queries)
                 else:
@@ -55,7 +55,7 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
     Args:
         rows: pairs table rows to ask about. root: image root.
     """
-    rows, m = rows.head(count), settings.mllm
+    rows, m = captions_of(rows).head(count), settings.mllm
     images = [root / name for name in rows.image]
     seconds: dict[str, float] = {}
 

@@ -13,7 +13,7 @@ INDEX = """# What is in this folder
 | `figures/<benchmark>/*.png, *.pdf` | density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
 | `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
 | `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |
-| `pairs/<name>.parquet` | one row a caption |
+| `pairs/<name>.parquet` | one row a caption; an image without captions has one with caption_id -1 |
 | `retriever/<name>/<rde or rda>/seed<n>/` | weights, history by epoch, CCD's division, how the epoch was selected |
 | `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
 | `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set and its card; the adapter, its history and evaluation |

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.markup import markdown
 from icl.report.paper import METRICS
 
 DIVISION = ("ccd_precision", "ccd_recall", "ccd_auroc")
@@ -38,5 +39,8 @@ def noise_text(table: pd.DataFrame, epochs: pd.DataFrame) -> str:
     means = table.groupby(["benchmark", "noise", "ccd"])[list(METRICS)].mean().reset_index()
     divided = epochs[epochs.ccd & (epochs.epoch > 1)]
     course = divided.groupby(["benchmark", "noise", "epoch"])[list(DIVISION)].mean().reset_index()
-    parts = [means.to_markdown(index=False, floatfmt=".2f"), course.to_markdown(index=False, floatfmt=".2f")]
+    parts = []
+    for found in (means, course):
+        found["benchmark"] = found.benchmark.map(markdown)
+        parts.append(found.to_markdown(index=False, floatfmt=".2f", disable_numparse=[0]))
     return "# Noise study: a share of the training captions permuted\n\n" + "\n\n".join(parts) + "\n"

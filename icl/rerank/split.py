@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icl.data.pairs import images_of
+from icl.data.pairs import captions_of, images_of
 from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
@@ -62,7 +62,7 @@ class Split:
         found = open_scores(embeddings, split, rows)
         images = [root / name for name in images_of(rows).image]
         encode = _encoder(found, retriever)
-        return cls(found, rows.caption.tolist(), images, encode, open_backend(mllm, adapter), mllm, thi)
+        return cls(found, captions_of(rows).caption.tolist(), images, encode, open_backend(mllm, adapter), mllm, thi)
 
     def stored(self, answers: Path, writer: str) -> CachedBackend:
         """The back-end with its answers kept, so that an interrupted run asks only what is missing.

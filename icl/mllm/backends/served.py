@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tenacity
 
-from icl.data.images import load_image
+from icl.data.pictures import load_image, within_aspect
 from icl.errors import InputError
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.reading import says_yes_or_no
@@ -39,7 +39,7 @@ def encoded_image(path: Path, max_pixels: int) -> bytes:
         scale = (max_pixels / pixels) ** 0.5
         image = image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
     out = io.BytesIO()
-    image.save(out, "PNG")
+    within_aspect(image).save(out, "PNG")
     return out.getvalue()
 
 

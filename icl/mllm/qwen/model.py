@@ -108,7 +108,7 @@ class QwenVL:
         Qwen3-VL adds `deep` further features of a token to the decoder's first layers; they lie beside it.
         """
         out: list[Tensor] = []
-        from icl.data.images import load_image
+        from icl.data.pictures import load_image, within_aspect
 
         processor = self.processor.image_processor
         for start in range(0, len(images), batch_size):
@@ -116,7 +116,7 @@ class QwenVL:
             size = dict(processor.size)
             size["longest_edge"] = min(size["longest_edge"], max_pixels)
             size["shortest_edge"] = min(size["shortest_edge"], size["longest_edge"])
-            batch = processor([load_image(p) for p in paths], size=size, return_tensors="pt")
+            batch = processor([within_aspect(load_image(p)) for p in paths], size=size, return_tensors="pt")
             grids = batch["image_grid_thw"]
             for path, grid in zip(paths, grids.tolist(), strict=True):
                 self._grids[path] = tuple(grid)

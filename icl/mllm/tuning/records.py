@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from icl.data.pairs import captions_of
+from icl.markup import markdown
 from icl.mllm import prompts
 
 
@@ -43,7 +45,7 @@ def heldout_records(rows: pd.DataFrame, negatives: dict[int, list[str]], seed: i
     rng = random.Random(seed)
     images = rows.drop_duplicates("image")
     records = []
-    for row in rows.itertuples():
+    for row in captions_of(rows).itertuples():
         other = images[images.pid != row.pid]
         easy = other.image.iloc[rng.randrange(len(other))]
         for image, answer, kind in (
@@ -73,7 +75,7 @@ def data_card(records: list[dict], heldout: list[dict], asked: dict[str, int], c
     words = [len(record["caption"].split()) for record in records] or [0]
     head = "| benchmark | clean pairs | pairs wanted | Yes | No | images | held-out questions |"
     lines = [
-        f"| {n} | {clean[n]} | {asked[n]} | {counts[n, 'Yes']} | {counts[n, 'No']} | {images[n]} | {held[n]} |"
+        f"| {markdown(n)} | {clean[n]} | {asked[n]} | {counts[n, 'Yes']} | {counts[n, 'No']} | {images[n]} | {held[n]} |"
         for n in asked
     ]
     return "\n".join(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from icl.report.figures.base import Place
+from icl.report.paper_tables import read_table
 from icl.report.style import BLUE, COLUMN, GREEN, GREY, ORANGE, new_figure
 
 
@@ -34,5 +35,5 @@ def noise_study(epochs: pd.DataFrame):
 
 def draw(paths: list[Path], place: Place):
     """From the epochs of the noise study."""
-    epochs = pd.read_csv(paths[0])
+    epochs = read_table(paths[0])
     return noise_study(epochs[epochs.benchmark == place.dataset])

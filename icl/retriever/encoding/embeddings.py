@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from icl.data.images import ImageStore
-from icl.data.pairs import images_of
+from icl.data.pairs import captions_of, images_of
 from icl.data.tokenizer import CaptionTokenizer
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
@@ -57,7 +57,7 @@ def embed(
     model: RDE, tokenizer: CaptionTokenizer, rows: pd.DataFrame, store: ImageStore, world: World | None = None
 ) -> Embeddings:
     """Embed a split: `rows` of the pairs table, `store` with its images in `images_of` order."""
-    gallery = images_of(rows)
+    gallery, rows = images_of(rows), captions_of(rows)
     image_bge, image_tse = encode_images(model, store, world)
     text_bge, text_tse = encode_texts(model, tokenizer, rows.caption.tolist(), world)
     return Embeddings(

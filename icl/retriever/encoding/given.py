@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icl.data.pairs import images_of
+from icl.data.pairs import captions_of, images_of
 from icl.errors import InputError
 from icl.ranking.scores import MatrixScores, Scores
 from icl.retriever.encoding.vectors import Embeddings
@@ -36,7 +36,7 @@ def read_given(path: Path, rows: pd.DataFrame) -> GivenScores:
     Raises:
         InputError: sizes or ids are not the split's, or a value is not finite.
     """
-    gallery = images_of(rows)
+    gallery, rows = images_of(rows), captions_of(rows)
     caption_ids, image_ids = rows.caption_id.to_numpy(), gallery.image_id.to_numpy()
     data = {"similarity": np.load(path, mmap_mode="r")} if path.suffix == ".npy" else dict(np.load(path))
     texts = _order(path, data.get("caption_ids"), caption_ids, "caption_ids")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from icl.data.images import ImageStore
-from icl.data.pairs import images_of, split_of
+from icl.data.pairs import captions_of, images_of, split_of
 from icl.errors import InputError
 from icl.rda.reorganize import reorganize
 from icl.retriever.encoding.embeddings import open_store
@@ -42,7 +42,7 @@ class TrainingData:
         cls, settings: RetrieverSettings, pairs: pd.DataFrame, root: Path, model: RDE, augmented: Path | None, seed: int
     ) -> TrainingData:
         """Read the split; captions and their augmented texts change places together where noise is asked for."""
-        rows = split_of(pairs, "train")
+        rows = captions_of(split_of(pairs, "train"))
         number = {image_id: k for k, image_id in enumerate(images_of(rows).image_id)}
         image_rows = torch.tensor([number[i] for i in rows.image_id])
         source = noise_index(len(rows), settings.noise_rate, settings.noise_file, seed)
