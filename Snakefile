@@ -27,10 +27,15 @@ if not workflow.overwrite_configfiles:  # --configfile stands instead of the def
     configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HOME / "config/config.yaml")
 
 
-try:
-    settings = local.located(load_settings(config), HOME)
-except InputError as error:
-    raise WorkflowError(str(error))
+def or_stop(find, *arguments):
+    """What is found, or an end with the message that says why there is nothing, last and alone (Snakemake adds a traceback)."""
+    try:
+        return find(*arguments)
+    except InputError as error:
+        sys.exit(f"\nERROR {error}\n")
+
+
+settings = local.located(or_stop(load_settings, config), HOME)
 config.update(to_mapping(settings))  # as the scripts read it
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
@@ -38,14 +43,6 @@ if workflow.is_main_process:
     if sentence := refusal(settings.results):
         raise WorkflowError(sentence)
     alone(settings.results, put_back)  # what a killed run left half-done
-
-
-def or_stop(find, *arguments):
-    """A rule's input, or the message that says why there is none."""
-    try:
-        return find(*arguments)
-    except InputError as error:
-        raise WorkflowError(str(error))
 
 
 RESULTS = settings.results

@@ -19,8 +19,10 @@ def located(settings: Settings, home: Path) -> Settings:
     """The shipped models are found from any working directory: where it lacks a model folder, the workflow's own is taken."""
 
     def find(source: str) -> str:
-        there = not Path(source).exists() and (home / source).exists()
-        return str(home / source) if there else source
+        """With a mistake in the last part of a name, too, the folder above tells that it is a path."""
+        there = (home / source).exists() or ("/" in source and (home / source).parent.is_dir())
+        here = Path(source).exists() or ("/" in source and Path(source).parent.is_dir())
+        return str(home / source) if there and not here else source
 
     retriever = dataclasses.replace(settings.retriever, checkpoint=find(settings.retriever.checkpoint))
     return dataclasses.replace(

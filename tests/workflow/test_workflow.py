@@ -43,7 +43,7 @@ def test_missing_benchmark_stops_before_any_job_with_the_steps_to_get_it(tmp_pat
     config.write_text("datasets: {mine: {root: nowhere, layout: rstpreid}}\n")
     done = snakemake(tmp_path, "-n", "results/pairs/mine.parquet", "--configfile", str(config))
     assert done.returncode != 0 and "Traceback (most recent call last)" not in done.stdout + done.stderr
-    assert "benchmark folder nowhere: found no such folder; expected data_captions.json. (1)" in done.stdout
+    assert "benchmark folder nowhere: found no such folder; expected data_captions.json. (1)" in done.stderr
 
 
 def test_verify_reports_what_is_missing_and_what_is_there(tmp_path):
