@@ -91,6 +91,7 @@ def _restore(copy: Path, now: Path) -> None:
     if now.is_dir():
         _remove(now)
     fresh.replace(now)
+    _remove(fresh)  # still there where both were links to one file
 
 
 def _remove(path: Path) -> None:
