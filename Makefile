@@ -1,11 +1,19 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint bench env schema clean
+.PHONY: table report test fast slow more lint bench env schema clean clean-all help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 BIN := .venv/bin
+# TORCH=cpu installs PyTorch without the CUDA libraries (by uv, which knows where its CPU wheels are)
+TORCH ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ifeq ($(TORCH),cpu)
+LOCKED := $(PIP) uv && VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --torch-backend=cpu -r requirements.lock
+else
+LOCKED := $(PIP) -r requirements.lock
+endif
 STAMP := .venv/installed
 SNAKEFILES := Snakefile rules
 
@@ -15,19 +23,23 @@ table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded ben
 report: $(STAMP)  ## the paper's tables and figures, and results/report.html
 	$(BIN)/snakemake --cores $(CORES) tables figures
 	$(BIN)/snakemake tables figures --report results/report.html
+	@echo "Report: results/report.html (open it in a browser)"
 
 test: lint fast slow  ## everything that CI runs
 
-env: $(STAMP)
+help:  ## these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
+
+env: $(STAMP)  ## .venv from requirements.lock (TORCH=cpu: without CUDA)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(LOCKED)
+	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 
-lint: $(STAMP)
+lint: $(STAMP)  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check $(SNAKEFILES)
@@ -47,7 +59,15 @@ bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.js
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_retriever
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_mllm
 
-clean:  ## remove results, keep the environment
+clean:  ## remove results, but neither those of paper scale nor answers that a server gave
+	@test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name paper ! -name answers -exec rm -rf {} +
+	@if grep -qsE '"backend": "(openai|ollama)"' results/answers/*/*.jsonl; \
+	then echo "results/answers stays: a server answered (make clean-all removes it)"; else rm -rf results/answers; fi
+	@test ! -e results/paper || echo "results/paper stays (make clean-all removes it)"
+
+clean-all:  ## remove all results, after a question
+	@printf 'Remove results/ (%s) and .snakemake/, also what took days or was paid for? [y/N] ' "$$(du -sh results 2>/dev/null | cut -f1)"; \
+	read answer; test "$$answer" = y || { echo "Nothing was removed."; exit 1; }
 	rm -rf results .snakemake
 
 schema: $(STAMP)  ## after a change of a settings.py

@@ -17,7 +17,6 @@ rule metrics:
         runtime=30,
         gpu=0,
     params:
-        bootstrap=settings.bootstrap,
         version=stages.STAGE_VERSIONS["metrics"],
     script:
         "../workflow_scripts/metrics.py"
@@ -29,7 +28,7 @@ rule select_xi:
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
     log:
@@ -46,7 +45,7 @@ rule select_xi:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "thi"),
         xi=lambda w: settings.datasets[w.dataset].xi,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-val",
         root=lambda w: paths.image_root(settings, w.dataset),
@@ -62,7 +61,7 @@ rule thi:
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         xi=lambda w: paths.xi_file(settings, w.dataset, w.method, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
         metrics=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
@@ -81,8 +80,7 @@ rule thi:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
-        bootstrap=settings.bootstrap,
+        mllm=stages.mllm_part(settings, "thi"),
         timing_queries=settings.thi.timing_queries,
         timing_passes=settings.thi.timing_passes,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",

@@ -4,7 +4,7 @@
 rule figures:
     input:
         ALL_FIGURES,
-        expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled),
+        NOISE[1:],
 
 
 rule sweeps:
@@ -15,7 +15,7 @@ rule sweeps:
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
         record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/sweeps.json",
     log:
@@ -30,7 +30,7 @@ rule sweeps:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "thi"),
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),
         version=stages.STAGE_VERSIONS["thi"],
@@ -102,6 +102,7 @@ rule tables:
 rule transfer_tables:
     input:
         expand(f"{RESULTS}/{{name}}", name=TRANSFER_FILES),
+        expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
     output:
         multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".tex"),
         multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".tex"),
@@ -120,7 +121,7 @@ rule transfer_tables:
         runtime=10,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/transfer_tables.py"
@@ -131,6 +132,7 @@ rule paper_tables:
         table=f"{RESULTS}/table.csv",
         timing=f"{RESULTS}/timing.csv",
         summary=f"{RESULTS}/summary.csv",
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
     output:
         multiext(f"{RESULTS}/tables/main", ".csv", ".tex"),
         multiext(f"{RESULTS}/tables/ablation", ".csv", ".tex"),
@@ -153,7 +155,7 @@ rule paper_tables:
         runtime=10,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/paper_tables.py"

@@ -8,6 +8,7 @@ ALL_FIGURES = expand(
     dataset=settings.tabled,
     name=[name for name, figure in FIGURES.items() if figure.shown],
 ) + expand(f"{RESULTS}/figures/calibration.png" if rows.judge_files(settings) else [])
+NOISE = [f"{RESULTS}/noise.md", *expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled)]
 
 
 localrules:
@@ -22,10 +23,12 @@ rule all:
         expand(f"{RESULTS}/figures/contact_sheet.png" if names.generated(settings) else []),
         TABLES,
         ALL_FIGURES,
+        NOISE,
 
 
 rule table:
     input:
+        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
         metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
         reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
         timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),
@@ -51,7 +54,7 @@ rule table:
         runtime=5,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"
@@ -81,7 +84,7 @@ rule noise:
         "../workflow_scripts/noise.py"
 
 
-# The MLLM's answers, to replay a table without any model: `snakemake --cores all export_answers`
+# The MLLM's answers that this configuration's table stands on, to replay a table without any model: `snakemake --cores all export_answers`
 rule export_answers:
     input:
         f"{RESULTS}/table.csv",
@@ -97,6 +100,7 @@ rule export_answers:
         runtime=60,
         gpu=0,
     params:
+        answers=answers.patterns(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/export_answers.py"
@@ -106,7 +110,7 @@ rule export_answers:
 rule estimate:
     input:
         pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/estimate.csv",
     log:

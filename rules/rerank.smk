@@ -7,7 +7,7 @@ rule rerank_yes:
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         metrics=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
         timing=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
@@ -25,8 +25,7 @@ rule rerank_yes:
         gpu_model=resources.gpu_type(settings),
     params:
         settings={},
-        mllm=stages.mllm_part(settings),
-        bootstrap=settings.bootstrap,
+        mllm=stages.mllm_part(settings, "judge"),
         top_k=settings.thi.yes_top_k,
         timing_queries=settings.thi.timing_queries,
         timing_passes=settings.thi.timing_passes,
@@ -54,7 +53,6 @@ rule rerank_neighbours:
         runtime=120,
         gpu=0,
     params:
-        bootstrap=settings.bootstrap,
         timing_passes=settings.thi.timing_passes,
         version=stages.STAGE_VERSIONS["rerank"],
     script:

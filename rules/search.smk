@@ -23,8 +23,8 @@ rule search:
         gpu_model=resources.gpu_type(settings),
     params:
         search=to_mapping(settings.search),
-        mllm=stages.mllm_part(settings),
-        thi=to_mapping(settings.thi),
+        mllm=stages.mllm_part(settings, "thi"),
+        thi=stages.interaction_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"

@@ -59,7 +59,7 @@ rule sft_records:
 rule finetune_lora:
     input:
         records=f"{RESULTS}/sft/seed{{seed}}/records.jsonl",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings, False),
     output:
         weights=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
         config=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_config.json",
@@ -78,7 +78,7 @@ rule finetune_lora:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.lora_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "lora"),
         version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/finetune_lora.py"
@@ -88,7 +88,7 @@ rule evaluate_judge:
     input:
         heldout=f"{RESULTS}/sft/seed{{seed}}/heldout.jsonl",
         adapter=lambda w: paths.adapter_file(settings, "lora", w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/lora/seed{{seed}}/evaluation.json",
     log:
@@ -104,7 +104,7 @@ rule evaluate_judge:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "judge"),
         answers=lambda w: f"{RESULTS}/answers/judge-seed{w.seed}",
         version=stages.STAGE_VERSIONS["judge"],
     script:
@@ -115,7 +115,7 @@ rule evaluate_judge:
 rule merge_lora:
     input:
         adapter=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings, False),
     output:
         directory(f"{RESULTS}/lora/seed{{seed}}/merged"),
     log:
@@ -128,7 +128,7 @@ rule merge_lora:
         runtime=60,
         gpu=0,
     params:
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "merge"),
         version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/merge_lora.py"

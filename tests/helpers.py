@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
 from icl.data.annotations import read_annotations
+from icl.data.layouts import LAYOUTS
 from icl.data.pairs import write_pairs
 from icl.data.settings import DatasetSettings
 from icl.pretrain import synthclip, synthvl
@@ -88,6 +91,19 @@ def save_tiny_benchmark(folder: Path) -> Path:
     )
     write_benchmark(spec, folder / "set", folder / "truth.parquet")
     return folder / "set"
+
+
+def official_pairs(layout: str) -> pd.DataFrame:
+    """A pairs table with the identities, images and captions that a benchmark's owners distribute; no images."""
+    known, parts, pid, image = LAYOUTS[layout], [], 1, 0
+    for n, split in enumerate(("train", "val", "test")):
+        people, images, captions = known.identities[n], known.images_count[n], known.captions[n]
+        own = np.arange(captions) % max(images, 1)
+        parts.append(pd.DataFrame({"split": split, "pid": pid + own % max(people, 1), "image_id": image + own}))
+        pid, image = pid + people, image + images
+    pairs = pd.concat(parts, ignore_index=True)
+    pairs["image"], pairs["caption"] = pairs.image_id.map("{}.jpg".format), "a person"
+    return pairs.assign(caption_id=range(len(pairs)))
 
 
 FILES = {

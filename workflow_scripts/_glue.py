@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # icl/, also where
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["TQDM_DISABLE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from _running import at_work  # noqa: E402
+
 from icl.errors import InputError  # noqa: E402
 from icl.progress.state import INTERRUPTED, VARIABLE, own_state, state_file  # noqa: E402
 
@@ -25,6 +27,7 @@ def job(snakemake):
     log = open(snakemake.log[0], "w", buffering=1)  # noqa: SIM115 (kept open until the process ends)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
+    at_work(snakemake.config.get("results", "results"))
     threading.Thread(target=_end_with, args=(_ancestors(),), daemon=True).start()
     try:
         yield
@@ -39,6 +42,13 @@ def job(snakemake):
         traceback.print_exc()
         own_state().fail(f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def settings_of(snakemake):
+    """The whole configuration; a rule's params hold only what may change its result."""
+    from icl.workflow.config import load_settings
+
+    return load_settings(snakemake.config)
 
 
 def say(text: str) -> None:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, say
 
 with job(snakemake):
-    from icl.data.annotations import read_annotations
+    from icl.data.annotations import read_benchmark
     from icl.data.pairs import write_pairs
 
-    pairs = read_annotations(snakemake.params.layout, Path(snakemake.params.root))
-    write_pairs(pairs, Path(snakemake.output[0]))
+    found = read_benchmark(snakemake.params.layout, Path(snakemake.params.root))
+    for line in found.oddities():
+        say(f"{snakemake.wildcards.dataset}: {line}")
+    write_pairs(found.pairs, Path(snakemake.output[0]))

@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
-    import pandas as pd
-
     from icl.report import paper_tables as paper
     from icl.report.index import INDEX
-    from icl.workflow.config import load_settings
+    from icl.report.verified import incomparable, notes
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     results = Path(settings.results)
-    table, timing, summary = (pd.read_csv(snakemake.input[name]) for name in ("table", "timing", "summary"))
+    table, timing, summary = (paper.read_table(snakemake.input[name]) for name in ("table", "timing", "summary"))
     sheets = {
         "main": (paper.main_table(summary, table), "Tables 1 and 2: text-to-image retrieval"),
         "ablation": (paper.ablation_table(summary), "Table 6: RDA, THI and LoRA"),
@@ -24,6 +22,8 @@ with job(snakemake):
             "Differences between rows on the same queries (95% interval; p by randomisation)",
         ),
     }
+    aside = notes(incomparable(settings, results, settings.tabled))
     for name, (sheet, title) in sheets.items():
-        paper.write_table(sheet, results / "tables" / name, title)
+        compared = name in ("main", "ablation", "time")
+        paper.write_table(sheet, results / "tables" / name, title, aside if compared else ())
     Path(snakemake.output.index).write_text(INDEX)

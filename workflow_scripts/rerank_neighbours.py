@@ -7,7 +7,7 @@ from pathlib import Path
 from _glue import job
 
 with job(snakemake):
-    from icl.data.pairs import read_pairs, split_of
+    from icl.data.pairs import captions_of, read_pairs, split_of
     from icl.errors import InputError
     from icl.files import write_json
     from icl.ranking.measure import measure
@@ -28,7 +28,7 @@ with job(snakemake):
         return {"reranking": time.perf_counter() - start}
 
     found = deque(maxlen=1)
-    times = time_of(run, {}, len(rows), None, snakemake.params.timing_passes)
-    measured = measure(found[0], emb.text_pids, emb.image_pids, snakemake.params.bootstrap)
+    times = time_of(run, {}, len(captions_of(rows)), None, snakemake.params.timing_passes)
+    measured = measure(found[0], emb.text_pids, emb.image_pids)
     write_json(snakemake.output.metrics, measured | {"calls": {}})
     write_json(snakemake.output.timing, times)

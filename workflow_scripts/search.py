@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from _glue import job, say
+from _glue import job, say, settings_of
 
 with job(snakemake):
     from icl.apps.search import page, search
@@ -11,8 +11,6 @@ with job(snakemake):
     from icl.errors import InputError
     from icl.fields import typed
     from icl.mllm.backends.registry import adapter_of, open_backend
-    from icl.mllm.settings import MLLMSettings
-    from icl.rerank.settings import THISettings
 
     asked = typed(SearchSettings, snakemake.params.search)
     if not asked.query or not asked.gallery:
@@ -20,10 +18,10 @@ with job(snakemake):
         raise InputError("config key search", "no query or no gallery", "both", f"Give them: {given}")
     gallery, retriever = Path(asked.gallery), Path(snakemake.input.model).parent
     if asked.thi:
-        mllm = typed(MLLMSettings, snakemake.params.mllm)
+        mllm = settings_of(snakemake).mllm
         backend = open_backend(mllm, adapter_of("lora", snakemake.input.adapter))
         xi = json.loads(Path(snakemake.input.xi).read_text())["xi"]
-        thi = typed(THISettings, snakemake.params.thi)
+        thi = settings_of(snakemake).thi
         found = search(asked.query, gallery, retriever, backend, mllm, thi, xi)
     else:
         found = search(asked.query, gallery, retriever)

@@ -15,8 +15,9 @@ with job(snakemake):
     xi, found = json.loads(Path(snakemake.input.xi).read_text())["xi"], split.embeddings
     result = split.interact(stored(split, snakemake), xi)
 
-    metrics = measure(result.scores, found.text_pids, found.image_pids, given.bootstrap)
+    metrics = measure(result.scores, found.text_pids, found.image_pids)
     metrics |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
+    metrics["unscored"] = result.unscored
     write_records(with_ranks(result.records, found, found.scores, result.scores), Path(out.record))
     write_json(out.metrics, metrics)
 

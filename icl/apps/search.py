@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 from icl.data.faces import masked
 from icl.data.images import ImageStore, load_image
 from icl.errors import InputError
+from icl.markup import html
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
 from icl.rerank.settings import THISettings
@@ -43,7 +43,9 @@ def image_files(gallery: Path) -> list[str]:
     Raises:
         InputError: no such folder, or none in it.
     """
-    found = sorted(str(p.relative_to(gallery)) for p in gallery.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(
+        str(p.relative_to(gallery)) for p in gallery.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+    )
     if not found:
         what = "no images" if gallery.is_dir() else "no such folder"
         raise InputError(f"gallery {gallery}", what, f"files ending in {', '.join(sorted(SUFFIXES))}", "Correct it.")
@@ -92,7 +94,7 @@ def search(
 
 def page(query: str, gallery: Path, found: Found, shown: int = 20) -> str:
     """The result as one HTML file, pictures included, faces masked."""
-    parts = [f"<h1>{html.escape(query)}</h1>"]
+    parts = [f"<h1>{html(query)}</h1>"]
     if found.record is not None:
         parts.append(_dialogue(found, gallery))
     order = np.argsort(-found.after, kind="stable")[:shown]
@@ -102,10 +104,10 @@ def page(query: str, gallery: Path, found: Found, shown: int = 20) -> str:
         moved = "" if rank_before[k] + 1 == rank else f", was {rank_before[k] + 1}"
         cards.append(
             f'<figure><img alt="" src="{_picture(gallery / found.names[k])}"><figcaption>{rank}{moved}<br>'
-            f"{html.escape(found.names[k])}<br>{found.after[k]:.3f}</figcaption></figure>"
+            f"{html(found.names[k])}<br>{found.after[k]:.3f}</figcaption></figure>"
         )
     parts.append(f'<section class="ranks">{"".join(cards)}</section>')
-    return _PAGE.format(title=html.escape(query), body="\n".join(parts))
+    return _PAGE.format(title=html(query), body="\n".join(parts))
 
 
 def _dialogue(found: Found, gallery: Path) -> str:
@@ -118,8 +120,8 @@ def _dialogue(found: Found, gallery: Path) -> str:
         )
     end = "<p>No image was confirmed: the ranking stays as it was.</p>"
     if record["anchor"] is not None:
-        told = "".join(f"<li>{html.escape(text)}</li>" for text in record["subtexts"])
-        end = f"<p>What the confirmed image shows:</p><ul>{told}</ul><p>Refined: {html.escape(record['refined'])}</p>"
+        told = "".join(f"<li>{html(text)}</li>" for text in record["subtexts"])
+        end = f"<p>What the confirmed image shows:</p><ul>{told}</ul><p>Refined: {html(record['refined'])}</p>"
     return f"<h2>Dialogue</h2><section>{''.join(turns)}</section>{end}<h2>Ranking</h2>"
 
 

@@ -58,7 +58,7 @@ def _fetch(drive_id: str, url: str, archive: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Extract a zip or tar archive; nothing may land outside the folder, and links are refused.
+    """Extract a zip or tar archive; nothing may land outside the folder, and no link may lead there.
 
     Raises:
         InputError: no archive, a broken one, or one with unsafe members.
@@ -79,7 +79,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 content.extractall(folder, filter="data")
         else:
             raise InputError(str(archive), "no zip or tar archive", "one", remedy)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # also of a wanted password, an unknown compression, and each decompressor's own
         raise InputError(str(archive), f"a broken or unsafe archive ({error})", "a whole one", remedy) from error
 
 

@@ -1,4 +1,4 @@
-"""Images: reading, CLIP's normalisation, and the training augmentations of RDE on whole batches."""
+"""Images in memory: CLIP's normalisation, and the training augmentations of RDE on whole batches."""
 
 from __future__ import annotations
 
@@ -8,30 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from icl.errors import InputError
+from icl.data.pictures import load_image
 from icl.progress import progress
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-
-
-def load_image(path: Path) -> Image.Image:
-    """Read an image as RGB.
-
-    Raises:
-        InputError: missing or unreadable; names the file.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise InputError(str(path), "no such file", "an image", "Restore the image and run again.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(
-            str(path), f"a corrupt image ({error})", "a readable JPEG or PNG", "Restore the image and run again."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -66,6 +49,8 @@ class Augmentation:
         _, _, h, w = pixels.shape
         pixels = torch.where(self.flip.to(pixels.device).view(-1, 1, 1, 1), pixels.flip(3), pixels)
         padded = torch.nn.functional.pad(pixels, (self.pad,) * 4)
+        if not len(pixels):
+            return pixels  # a process' share of a small batch
         return torch.stack([padded[k, :, y : y + h, x : x + w] for k, (y, x) in enumerate(self.corners.tolist())])
 
     def erase(self, pixels: Tensor) -> Tensor:

@@ -44,7 +44,10 @@ class Task:
         if not silent and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, initial=done, desc=self._name(), file=sys.stderr, disable=False)
+            from icl.progress.views import size_of
+
+            look = dict(file=sys.stderr, disable=False, **size_of(sys.stderr))
+            self._bar = tqdm(total=total, initial=done, desc=self._name(), **look)
         self._report()
 
     def advance(self, steps: int = 1) -> None:

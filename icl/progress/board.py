@@ -50,13 +50,13 @@ class Board:
     """Follows a run's jobs by their state files.
 
     Args:
-        view: where it is shown. clock: seconds that only grow. now: the time that state files carry.
+        view: where it is shown. total: jobs of the run. clock: seconds that only grow. now: the time that state files carry.
     """
 
     def __init__(
-        self, view: View, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
+        self, view: View, total: int, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
     ) -> None:
-        self.view, self.total, self.done = view, 0, 0
+        self.view, self.total, self.done = view, total, 0
         self.running: dict[int, Job] = {}
         self.failed: dict[int, tuple[Job, str]] = {}
         self._clock, self._now, self._start = clock, now, clock()

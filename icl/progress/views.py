@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -10,6 +11,15 @@ from icl.progress.board import Row
 
 MOST_ROWS = 8
 """Jobs that are shown at a time; of others there is a number."""
+
+
+def size_of(stream: TextIO) -> dict[str, int]:
+    """Columns and rows of a terminal, as tqdm takes them; 80 and 24 where it has none (tqdm would draw nothing)."""
+    try:
+        found = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        found = os.terminal_size((0, 0))
+    return {"ncols": found.columns or 80, "nrows": found.lines or 24}
 
 
 class Lines:
@@ -59,8 +69,8 @@ class Bars:
             leave=False,
             file=self.stream,
             bar_format=form,
-            dynamic_ncols=True,
             disable=False,
+            **size_of(self.stream),
         )
 
     def line(self, text: str) -> None:
@@ -92,6 +102,7 @@ class Bars:
 
     def _draw(self, bar, text: str, share: float) -> None:
         bar.n = share
+        bar.ncols, bar.nrows = size_of(self.stream).values()  # it may have been resized
         bar.set_description_str(text, refresh=False)
         bar.refresh()
 

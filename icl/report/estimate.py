@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from icl.data.pairs import images_of, split_of
+from icl.data.pairs import captions_of, images_of, split_of
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
 from icl.workflow.rows import methods, reranked_folders
@@ -30,7 +30,7 @@ def expected_calls(settings: Settings, pairs: dict[str, pd.DataFrame]) -> pd.Dat
 
     for name, table in pairs.items():
         if not settings.rda.source and any(row.retriever == "rda" for row in methods(settings).values()):
-            train = split_of(table, "train")
+            train = captions_of(split_of(table, "train"))
             rewrites = SUB_SENTENCES * len(train)
             images = len(images_of(train))
             add(name, "RDA", vqa=images, aggregate=len(train), decompose=len(train), rewrite=rewrites)
@@ -40,7 +40,7 @@ def expected_calls(settings: Settings, pairs: dict[str, pd.DataFrame]) -> pd.Dat
                 continue
             for split in ["test", *(["val"] if way == "thi" and (table.split == "val").any() else [])]:
                 rows = split_of(table, split)
-                queries, gallery = len(rows), len(images_of(rows))
+                queries, gallery = len(captions_of(rows)), len(images_of(rows))
                 if way == "yes":
                     add(name, folder, localise=settings.thi.yes_top_k * queries)
                 else:
@@ -55,7 +55,7 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
     Args:
         rows: pairs table rows to ask about. root: image root.
     """
-    rows, m = rows.head(count), settings.mllm
+    rows, m = captions_of(rows).head(count), settings.mllm
     images = [root / name for name in rows.image]
     seconds: dict[str, float] = {}
 
@@ -75,9 +75,10 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
     seen = ask("vqa", [Request("vqa", prompts.vqa_text(), i, m.max_new_tokens_vqa) for i in images])
     limit = m.max_new_tokens_text
     merge = [prompts.aggregate_text(t, reading.vqa_subtexts(s)) for t, s in zip(texts, seen, strict=True)]
-    whole = ask("aggregate", [Request("aggregate", text, None, limit) for text in merge])
+    merged = ask("aggregate", [Request("aggregate", text, None, limit) for text in merge])
+    whole = [reading.merged_text(answer) or text for answer, text in zip(merged, texts, strict=True)]
     parts = ask("decompose", [Request("decompose", prompts.decompose_text(w), None, limit) for w in whole])
-    single = [(reading.numbered_list(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
+    single = [(reading.listed(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
     ask("rewrite", [Request("rewrite", prompts.rewrite_text(s, settings.rda.variants), None, limit) for s in single])
     return seconds
 

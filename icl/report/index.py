@@ -10,10 +10,10 @@ INDEX = """# What is in this folder
 | `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds |
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
 | `tables/*.csv, *.md, *.tex` | the paper's tables beside its numbers (`cross_domain`: 3, `fine_coarse`: 4); differences |
-| `figures/<benchmark>/*.png, *.pdf` | density (Figure 3), sweeps (5), rounds (6), examples (7), ccd, noise |
+| `figures/<benchmark>/*.png, *.pdf` | density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
 | `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
 | `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |
-| `pairs/<name>.parquet` | one row a caption |
+| `pairs/<name>.parquet` | one row a caption; an image without captions has one with caption_id -1 |
 | `retriever/<name>/<rde or rda>/seed<n>/` | weights, history by epoch, CCD's division, how the epoch was selected |
 | `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
 | `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set and its card; the adapter, its history and evaluation |

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from icl.markup import markdown
 from icl.report.paper import METRICS
-from icl.report.words import markdown
+from icl.report.words import words
 
 DIVISION = ("ccd_precision", "ccd_recall", "ccd_auroc")
 
@@ -38,6 +39,8 @@ def noise_text(table: pd.DataFrame, epochs: pd.DataFrame) -> str:
     """Both tables as Markdown: means over seeds."""
     means = table.groupby(["benchmark", "noise", "ccd"])[list(METRICS)].mean().reset_index()
     divided = epochs[epochs.ccd & (epochs.epoch > 1)]
-    course = divided.groupby(["benchmark", "noise", "epoch"])[list(DIVISION)].mean().reset_index()
-    parts = [markdown(part, 2) for part in (means, course)]
+    names = [name for name in DIVISION if name in divided]  # none after a single epoch, which no division precedes
+    course = divided.groupby(["benchmark", "noise", "epoch"])[names].mean().reset_index()
+    parts = [found.map(lambda cell: markdown(words(cell, 2))) for found in (means, course)]
+    parts = [part.to_markdown(index=False, disable_numparse=True) for part in parts]
     return "# Noise study: a share of the training captions permuted\n\n" + "\n\n".join(parts) + "\n"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from icl.markup import latex, markdown
 from icl.ranking.measure import BOOTSTRAP_SEED
 from icl.ranking.significance import paired_test
-from icl.report.paper import METRICS, paper_figure
-from icl.report.words import NOTHING, markdown, spread, words
+from icl.report.paper import METRICS
+from icl.report.words import NOTHING, spread, words
 from icl.workflow.rows import methods
 from icl.workflow.settings import Settings
 
@@ -36,9 +38,9 @@ def main_table(summary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         row |= {NAMES[name]: spread(line[name], line[f"{name}_sd"]) for name in METRICS}
         row["95% of Rank-1"] = f"{own.rank1_low.mean():.1f} to {own.rank1_high.mean():.1f}"
         for name in ("rank1", "map"):
-            paper = paper_figure(line["benchmark"], line["method"], name)
-            row[f"Paper {NAMES[name]}"] = NOTHING if paper is None else f"{paper:.2f}"
-            row[f"Diff. {NAMES[name]}"] = NOTHING if paper is None else f"{line[name] - paper:+.2f}"
+            paper = line[f"paper_{name}"]
+            row[f"Paper {NAMES[name]}"] = printed(paper)
+            row[f"Diff. {NAMES[name]}"] = printed(line[name] - paper if pd.notna(paper) else None, "+.2f")
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -58,8 +60,7 @@ def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
             rda, thi, lora = parts[line["method"]]
             row = {"Benchmark": line["benchmark"], "RDA": rda, "THI": thi, "LoRA": lora}
             row |= {NAMES[name]: spread(line[name], line[f"{name}_sd"]) for name in METRICS}
-            paper = paper_figure(line["benchmark"], line["method"], "rank1")
-            rows.append({**row, "Paper Rank-1": NOTHING if paper is None else f"{paper:.2f}"})
+            rows.append({**row, "Paper Rank-1": printed(line["paper_rank1"])})
     return pd.DataFrame(rows)
 
 
@@ -124,32 +125,42 @@ def _values(settings: Settings, results: Path, benchmark: str, method: str, valu
     return np.array(out, dtype=float)
 
 
-def best_in_bold(table: pd.DataFrame, mark: str) -> pd.DataFrame:
-    """The highest measured value of each metric and benchmark, marked; `mark` holds `{}`."""
-    out = table.astype(object)
+def printed(value: float | None, form: str = ".2f") -> str:
+    """A number of the paper, or a difference to it; a dash where there is none."""
+    return NOTHING if pd.isna(value) else f"{value:{form}}"
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table that `write_tables` wrote; names such as "001" and "NA" stay what they are."""
+    names = {"benchmark": str, "method": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+
+
+def best(table: pd.DataFrame) -> pd.DataFrame:
+    """Which cells are the highest measured value of their metric and benchmark (bool, of the table's shape)."""
+    out = pd.DataFrame(False, table.index, table.columns)
     keys = [name for name in ("Benchmark", "Source", "Target") if name in table]
-    if not keys or "against" in table:
-        return out
-    for name in set(NAMES.values()) & set(table.columns):
-        values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
-        best = values == values.groupby([table[key] for key in keys]).transform("max")
-        out.loc[best, name] = table.loc[best, name].map(mark.format)
+    if keys and "against" not in table:
+        for name in set(NAMES.values()) & set(table.columns):
+            values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
+            out[name] = values == values.groupby([table[key] for key in keys]).transform("max")
     return out
 
 
-def write_table(table: pd.DataFrame, stem: Path, title: str) -> None:
-    """Write `stem`.csv, .md and .tex."""
+def write_table(table: pd.DataFrame, stem: Path, title: str, notes: Iterable[str] = ()) -> None:
+    """Write `stem`.csv, .md and .tex; the best values are bold, and nothing in a cell is markup.
+
+    Args:
+        notes: lines of Markdown, for the reader of the table.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.4f")
-    text = markdown(best_in_bold(table, "**{}**"))
-    stem.with_suffix(".md").write_text(f"# {title}\n\n{text}\n")
-    plain = table.astype(object).map(lambda cell: _latex(words(cell)))
-    bold = best_in_bold(table, "@{}@").map(lambda cell: str(cell).startswith("@"))
-    marked = plain.where(~bold, "\\textbf{" + plain + "}") if len(table) else plain
-    marked.columns = [_latex(name) for name in table.columns]
+    texts = table.astype(object).map(words)
+    marked = texts.map(markdown).where(~best(table), "**" + texts + "**") if len(table) else texts
+    text = marked.to_markdown(index=False, disable_numparse=True)
+    below = "".join(f"\n{note}\n" for note in notes)
+    stem.with_suffix(".md").write_text(f"# {title}\n\n{text}\n{below}")
+    plain = texts.map(latex)
+    marked = plain.where(~best(table), "\\textbf{" + plain + "}") if len(table) else plain
+    marked.columns = [latex(name) for name in table.columns]
     stem.with_suffix(".tex").write_text(marked.to_latex(index=False, escape=False))
-
-
-def _latex(text: str) -> str:
-    text = text.replace("±", "$\\pm$")
-    return "".join("\\" + c if c in "&%#_" else c for c in text)

@@ -32,6 +32,9 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
     "svg.hashsalt": "icl",
+    "text.parse_math": False,  # texts are captions and names of others: a dollar sign in them is one
+    "text.usetex": False,
+    "axes.formatter.use_mathtext": False,
 }
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from icl.markup import markdown, markdown_table
+from icl.ranking.measure import rank1_interval
 from icl.rda.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
+from icl.report.verified import incomparable, notes
 from icl.report.words import spread
 from icl.workflow.methods import Row
 from icl.workflow.rows import fallback_file, judge_files, rows
@@ -34,7 +38,8 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
         results: folder of the stages' outputs.
         out: paths of table, timing, summary, judge, cost (CSV) and summary_text (Markdown).
     """
-    lines = [_Line(results, *line) for line in rows(settings)]
+    aside = incomparable(settings, results, settings.tabled)
+    lines = [_Line(results, settings.bootstrap, *line, line[0] not in aside) for line in rows(settings)]
     table = pd.DataFrame([line.result() for line in lines])
     timing = pd.DataFrame([line.time() for line in lines if line.row.way], columns=TIMING_COLUMNS)
     judge = judge_table(settings, results)
@@ -42,7 +47,7 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
     frames = dict(table=table, timing=timing, summary=summary, judge=judge, cost=cost_table(results / "answers"))
     for name, frame in frames.items():
         frame.to_csv(out[name], index=False, float_format="%.4f")
-    out["summary_text"].write_text(summary_text(summary, judge))
+    out["summary_text"].write_text(summary_text(summary, judge, notes(aside)))
 
 
 TIMING_COLUMNS = (
@@ -62,9 +67,12 @@ ran, and the machine's cores; queries of the split, of each pass, and run one by
 class _Line:
     """One (benchmark, method, seed) and its files."""
 
-    def __init__(self, results: Path, dataset: str, method: str, row: Row, seed: int) -> None:
+    def __init__(
+        self, results: Path, samples: int, dataset: str, method: str, row: Row, seed: int, compared: bool
+    ) -> None:
+        self.samples = samples
         self.key = {"benchmark": dataset, "method": method, "seed": seed}
-        self.row, self.results = row, results
+        self.row, self.results, self.compared = row, results, compared
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
         self.folder, self.metrics = results / row.folder(dataset, seed), results / row.metrics(dataset, seed)
 
@@ -72,8 +80,9 @@ class _Line:
         """One line of the results table."""
         found = _read(self.metrics)
         line = dict(self.key)
-        for name in ("rank1", "rank1_low", "rank1_high", *METRICS[1:], "queries", "gallery"):
-            line[name] = found[name]
+        low, high = rank1_interval(found, self.samples)
+        line |= {"rank1": found["rank1"], "rank1_low": low, "rank1_high": high}
+        line |= {name: found[name] for name in (*METRICS[1:], "queries", "gallery")}
         line["refined_queries"] = found.get("refined")
         for kind in CALLS:
             line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.way else None
@@ -116,7 +125,7 @@ class _Line:
         return {"xi": found["xi"], "xi_selection": found["selection"]}
 
     def _paper(self, metric: str) -> float | None:
-        return paper_figure(self.key["benchmark"], self.key["method"], metric)
+        return paper_figure(self.key["benchmark"], self.key["method"], metric) if self.compared else None
 
 
 def judge_table(settings: Settings, results: Path) -> pd.DataFrame:
@@ -144,26 +153,26 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return out.reset_index()
 
 
-def summary_text(summary: pd.DataFrame, judge: pd.DataFrame) -> str:
-    """The summary as Markdown."""
+def summary_text(summary: pd.DataFrame, judge: pd.DataFrame, notes: Iterable[str] = ()) -> str:
+    """The summary as Markdown; `notes` are lines of Markdown below its table."""
     head = ["Benchmark", "Method", "Seeds", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for row in summary.to_dict("records"):
-        cells = [row["benchmark"], row["method"], str(row["seeds"])]
+        cells = [markdown(row["benchmark"]), markdown(row["method"]), str(row["seeds"])]
         lines.append([*cells, *(spread(row[name], row[f"{name}_sd"]) for name in METRICS)])
-    text = "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+    text = markdown_table(lines) + "".join(f"\n{note}\n" for note in notes)
     return text + ("\n" + _judge_text(judge) if len(judge) else "")
 
 
 def _judge_text(judge: pd.DataFrame) -> str:
     numbers = [name for name in judge.columns if name not in ("seed", "judge", "records")]
-    lines = [["T_loc", *(name.replace("_", " ") for name in numbers)], ["---"] * (len(numbers) + 1)]
+    lines = [["T_loc", *(name.replace("_", " ") for name in numbers)]]
     for name, group in judge.groupby("judge", sort=False):
         cells = ["before LoRA" if name == "base" else "after LoRA"]
         for column in numbers:
             cells.append(spread(group[column].mean(), group[column].std(), 3))
         lines.append(cells)
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+    return markdown_table(lines)
 
 
 def _checkpoint(selection: dict) -> str:

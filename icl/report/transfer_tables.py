@@ -8,19 +8,21 @@ from pathlib import Path
 import pandas as pd
 
 from icl.report.paper import METRICS, transfer_figure
-from icl.report.paper_tables import NAMES
-from icl.report.words import NOTHING, spread
+from icl.report.paper_tables import NAMES, printed
+from icl.report.verified import incomparable
+from icl.report.words import spread
 from icl.workflow.rows import transfers
 from icl.workflow.settings import Settings
 
 
 def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFrame:
-    """Mean and deviation over seeds of every (source, target, method), with the paper's Rank-1.
+    """Mean and deviation over seeds of every (source, target, method), with the paper's Rank-1 between verified benchmarks.
 
     Args:
         results: folder of the stages' outputs.
         fine: pairs of which exactly one has long captions (Table 4), or pairs of one kind (Table 3).
     """
+    aside = incomparable(settings, results, settings.datasets)
     kind = {name: spec.fine_grained for name, spec in settings.datasets.items()}
     lines = []
     for source, target, method, row, seed in transfers(settings):
@@ -35,6 +37,6 @@ def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFram
     for key in mean.index:
         row = dict(zip(mean.index.names, key, strict=True))
         row |= {NAMES[m]: spread(mean.loc[key, m], deviation.loc[key, m]) for m in METRICS}
-        paper = transfer_figure(*key, "rank1")
-        rows.append({**row, "Paper Rank-1": NOTHING if paper is None else f"{paper:.2f}"})
+        paper = None if aside.keys() & set(key[:2]) else transfer_figure(*key, "rank1")
+        rows.append({**row, "Paper Rank-1": printed(paper)})
     return pd.DataFrame(rows)

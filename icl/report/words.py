@@ -15,11 +15,6 @@ def words(cell, digits: int = 4) -> str:
     return f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell)
 
 
-def markdown(table: pd.DataFrame, digits: int = 4) -> str:
-    """A table as Markdown, each cell in `words`."""
-    return table.astype(object).map(lambda cell: words(cell, digits)).to_markdown(index=False, disable_numparse=True)
-
-
 def spread(mean: float, deviation: float, digits: int = 2) -> str:
     """ "12.3 ± 0.4", or without a deviation where there is one seed; a dash where nothing was measured."""
     if pd.isna(mean):

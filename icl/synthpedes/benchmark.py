@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from icl.data.pictures import load_image
 from icl.data.settings import DatasetSettings
 from icl.synthpedes.attributes import Identity, sample_family, sample_shot, visible
 from icl.synthpedes.captions import state, write_caption
@@ -73,7 +74,7 @@ def draw_contact_sheet(folder: Path, out: Path, identities: int = 12) -> None:
     sheet = Image.new("RGB", (columns * (shots * w + 6) * scale, lines * (h + 6) * scale), "white")
     for k, files in enumerate(chosen):
         for n, name in enumerate(files):
-            picture = Image.open(folder / "imgs" / name).resize((w * scale, h * scale), Image.Resampling.NEAREST)
+            picture = load_image(folder / "imgs" / name).resize((w * scale, h * scale), Image.Resampling.NEAREST)
             left = ((k % columns) * (shots * w + 6) + n * w) * scale
             sheet.paste(picture, (left, (k // columns) * (h + 6) * scale))
     out.parent.mkdir(parents=True, exist_ok=True)

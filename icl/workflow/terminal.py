@@ -55,6 +55,7 @@ class Terminal(logging.Handler):
         self.board: Board | None = None
         self.errors: list[str] = []
         self.started = self.stopped = self.ended = False
+        self.total = 0
         self._on = {
             "workflow_started": self._start,
             "run_info": self._plan,
@@ -70,7 +71,7 @@ class Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = str(getattr(record, "event", None) or "")
         try:
-            if event in self._on and (self.board or event in ("workflow_started", "run_info")):
+            if event in self._on and (self.board or event in ("workflow_started", "run_info", "job_info")):
                 self._on[event](record)
             elif self.started:
                 self._tell(record)
@@ -82,13 +83,14 @@ class Terminal(logging.Handler):
         atexit.register(self.close)
 
     def _plan(self, record: logging.LogRecord) -> None:
-        plain = Lines(_Nowhere() if self.silent else self.stream)
-        self.board = Board(plain if self.silent or self.beside else view_of(self.stream))
-        self.board.total = record.stats["total"]
-        self.board.line(f"{self.board.total} job{'s' * (self.board.total != 1)} to run; each has a log of its own")
-        self.board.follow(0.5)
+        self.total = record.stats["total"]
+        self._print(f"{self.total} job{'s' * (self.total != 1)} to run; each has a log of its own")
 
     def _job(self, record: logging.LogRecord) -> None:
+        if self.board is None:  # not before: until the first job others may write to the terminal
+            plain = Lines(_Nowhere() if self.silent else self.stream)
+            self.board = Board(plain if self.silent or self.beside else view_of(self.stream), self.total)
+            self.board.follow(0.5)
         name = job_name(record.rule_name, record.wildcards or {})
         self.board.start(record.jobid, name, str(next(iter(record.log), name)))
 
@@ -105,14 +107,14 @@ class Terminal(logging.Handler):
             if self.board and not self.ended and (self.board.running or self.board.failed):
                 self.errors.append(text)  # of a job: it comes last
             elif not self.beside:
-                self._end()
+                self.end()
                 self._error(text)
         elif record.levelno == logging.WARNING and not self.beside:
             self._print(text)
 
     def success(self) -> None:
         """The run ended well."""
-        self._end()
+        self.end()
         if not self.silent:
             took = f"Done in {duration(self.board.seconds())}." if self.board else ""
             if text := "\n".join(part for part in (took, self.closing()) if part):
@@ -120,7 +122,7 @@ class Terminal(logging.Handler):
 
     def failure(self) -> None:
         """The run ended before its targets were made: how to go on, and last of all what went wrong."""
-        self._end()
+        self.end()
         board = self.board
         if board is None:
             return
@@ -139,12 +141,13 @@ class Terminal(logging.Handler):
     def close(self) -> None:
         """Take the board away; a run that was cut short by an error tells it now."""
         if self.board and not self.ended:
-            self._end()
+            self.end()
             if self.errors:
                 self._error("\n".join(self.errors))
         super().close()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Take the bars away; lines are plain from here on."""
         self.ended = True
         if self.board:
             self.board.close()

@@ -7,14 +7,18 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 
 from icl.data.faces import masked
-from icl.data.images import load_image
 from icl.data.pairs import images_of, read_pairs, split_of
+from icl.data.pictures import load_image
 from icl.files import read_records
+from icl.markup import plain
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
 from icl.rerank.thi.record import SHOWN
+
+MOST_LINES = 20
 
 
 def choose(records: list[dict], successes: int = 2) -> list[tuple[str, dict]]:
@@ -31,17 +35,32 @@ def _wrongly_confirmed(record: dict) -> bool:
     return record["candidate_pids"][record["round"] - 1] != record["pid"]
 
 
-def added_words(raw: str, refined: str) -> str:
-    """The refined query with the words that the raw one lacks in bold (mathtext)."""
+def added_words(raw: str, refined: str) -> list[list[tuple[str, bool]]]:
+    """Lines of the refined query's words, each with whether the raw one lacks it."""
     known = set(re.findall(r"[a-z-]+", raw.lower()))
 
-    def mark(word: str) -> str:
-        core = re.sub(r"[^a-z-]", "", word.lower())
-        safe = word.replace("$", "").replace("_", " ")
-        return safe if not core or core in known else rf"$\bf{{{safe.replace('-', '{-}')}}}$"
+    def added(word: str) -> bool:
+        return any(part not in known for part in re.findall(r"[a-z-]+", word.lower()))
 
-    lines = textwrap.wrap(refined, 110)
-    return "\n".join(" ".join(map(mark, line.split())) for line in lines)
+    return [[(word, added(word)) for word in line.split()] for line in textwrap.wrap(plain(refined), 110)]
+
+
+def _lines(title: str, record: dict) -> list[list[tuple[str, bool]]]:
+    """The text above the pictures: title, query, refined query; a text that never ends is cut."""
+    query = textwrap.wrap(f"Query: {plain(record['caption'])}", 118)
+    refined = added_words(record["caption"], record["refined"]) or [[]]
+    lines = [*([(line, False)] for line in (title, *query)), [("Refined:", False), *refined[0]], *refined[1:]]
+    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], [("...", False)]]
+
+
+def _box(lines: list[list[tuple[str, bool]]]) -> VPacker:
+    """Lines of words, some of them bold; none is read as markup."""
+    rows = [HPacker(children=[_text(*word) for word in line], pad=0, sep=2) for line in lines]
+    return VPacker(children=rows, pad=0, sep=2)
+
+
+def _text(word: str, bold: bool) -> TextArea:
+    return TextArea(word, textprops={"size": 6, "weight": "bold" if bold else "normal"})
 
 
 def before_and_after(records: list[dict], images: pd.DataFrame, root: Path):
@@ -51,15 +70,16 @@ def before_and_after(records: list[dict], images: pd.DataFrame, root: Path):
         records: interactions with `best_before` and `best_after`. images: image_id, image, pid. root: image root.
     """
     chosen, table = choose(records), images.set_index("image_id")
-    count = max(1, len(chosen))
-    figure, _ = new_figure(0, 0, width=2 * COLUMN, height=2.35 * count)
-    grid = figure.add_gridspec(3 * count, SHOWN, height_ratios=[0.75, 1, 1] * count)
-    for number, (title, record) in enumerate(chosen):
-        query = "\n".join(textwrap.wrap(f"Query: {record['caption']}", 118))
+    texts = [_lines(title, record) for title, record in chosen]
+    heights = [height for lines in texts or [[]] for height in (max(0.75, 0.15 * len(lines)), 1, 1)]
+    figure, _ = new_figure(0, 0, width=2 * COLUMN, height=2.35 / 2.75 * sum(heights))
+    grid = figure.add_gridspec(len(heights), SHOWN, height_ratios=heights)
+    for number, ((_, record), lines) in enumerate(zip(chosen, texts, strict=True)):
         words = figure.add_subplot(grid[3 * number, :])
         words.axis("off")
-        text = f"{title}\n{query}\nRefined: {added_words(record['caption'], record['refined'])}"
-        words.text(0, 0, text, fontsize=6, va="bottom", transform=words.transAxes).set_in_layout(False)
+        box = AnchoredOffsetbox("lower left", child=_box(lines), pad=0, borderpad=0, frameon=False)
+        box.set_in_layout(False)
+        words.add_artist(box)
         for line, name in enumerate(("best_before", "best_after")):
             for column, image_id in enumerate(record[name]):
                 axis = figure.add_subplot(grid[3 * number + 1 + line, column])

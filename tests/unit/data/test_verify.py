@@ -65,4 +65,4 @@ def test_a_superseded_split_is_recognised(tmp_path):
             rows.append({"split": split, "id": number, "img_path": image, "captions": ["a", "b"]})
     (root / "data_captions.json").write_text(json.dumps(rows))
     found = verify("rstpreid", root, generated=False)
-    assert found["status"] == "missing" and "3901/100/100" in found["problem"]
+    assert found["status"] == "refused" and "3901/100/100" in found["problem"]

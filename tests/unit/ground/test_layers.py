@@ -5,7 +5,7 @@ import ast
 import pytest
 from running import HOUSE
 
-GROUND = ("errors", "progress", "files", "registry", "fields")
+GROUND = ("errors", "progress", "files", "registry", "fields", "markup")
 ROOMS = (
     "ranking",
     "data",

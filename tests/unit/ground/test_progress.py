@@ -182,8 +182,8 @@ class Kept:
 def board(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clock = Clock()
-    found = Board(Kept(), clock, clock)
-    found.total, found.clock = 12, clock
+    found = Board(Kept(), 12, clock, clock)
+    found.clock = clock
     return found
 
 

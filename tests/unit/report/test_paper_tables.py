@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import official_pairs
 
+from icl.data.pairs import write_pairs
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import MatrixScores
 from icl.ranking.significance import paired_test
 from icl.report.noise import noise_text
-from icl.report.paper import transfer_figure
-from icl.report.paper_tables import ablation_table, best_in_bold, main_table, time_table, write_table
+from icl.report.paper import paper_figure, transfer_figure
+from icl.report.paper_tables import ablation_table, best, main_table, time_table, write_table
 from icl.report.tables import TIMING_COLUMNS, summarise
 from icl.report.transfer_tables import transfer_table
 from icl.report.words import NOTHING, spread, words
@@ -33,7 +35,8 @@ def summary_of(benchmark: str):
                 "rank1_high": 9,
             }
             row |= {name: 40.0 for name in ("rank5", "rank10", "map", "minp")}
-            row |= {f"paper_{name}": None for name in ("rank1", "rank5", "rank10", "map", "minp", "seconds_per_query")}
+            figures = ("rank1", "rank5", "rank10", "map", "minp", "seconds_per_query")
+            row |= {f"paper_{name}": paper_figure(benchmark, method, name) for name in figures}
             rows.append({**row, "refined_queries": 3, "seconds_per_query": None})
     table = pd.DataFrame(rows)
     return summarise(table), table
@@ -50,27 +53,31 @@ def test_measured_rows_stand_beside_the_papers_only_where_it_prints_them():
 
 def test_best_values_are_bold_and_latex_is_escaped(tmp_path):
     main = main_table(*summary_of("a_b"))
-    assert best_in_bold(main, "**{}**").set_index("Method").loc["ICL+THI", "Rank-1"].startswith("**61.50")
+    assert best(main)["Rank-1"].tolist() == [False, False, True] and not best(main).Method.any()
     write_table(main, tmp_path / "main", "T")
     text = (tmp_path / "main.tex").read_text()
     assert r"\textbf{61.50 $\pm$ 0.71}" in text and r"a\_b" in text and r"95\% of" in text and r"\toprule" in text
-    assert (tmp_path / "main.md").read_text().startswith("# T\n")
+    text = (tmp_path / "main.md").read_text()
+    assert text.startswith("# T\n") and "**61.50 ± 0.71**" in text and "a_b" in text
 
 
 def test_transfers_stand_in_table_3_or_4_by_their_captions(tmp_path):
     spec = {"root": "x", "xi": 0.5}
-    names = {"CUHK-PEDES": spec, "RSTPReid": spec, "UFine6926": {**spec, "fine_grained": True}}
+    names = {"CUHK-PEDES": spec, "RSTPReid": {**spec, "layout": "rstpreid"}}
+    names["UFine6926"] = {**spec, "layout": "ufine6926", "fine_grained": True}
     settings = load_settings({"datasets": names, "seeds": [1, 2], "results": str(tmp_path)})
     for n, (_, target, _, row, seed) in enumerate(transfers(settings)):
         file = tmp_path / row.folder(target, seed) / ("metrics.json" if row.way else "test.json")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(dict(rank1=n, rank5=50, rank10=60, map=40, minp=30)))
+    for name in names:
+        write_pairs(official_pairs(settings.datasets[name].layout), tmp_path / "pairs" / f"{name}.parquet")
     coarse, fine = (transfer_table(settings, tmp_path, kind) for kind in (False, True))
     assert len(coarse) == (4 + 1) * 3 and len(fine) == 4 * 3
     line = coarse.set_index(["Source", "Target", "Method"]).loc[("CUHK-PEDES", "RSTPReid", "ICL")]
     assert line["Paper Rank-1"] == "55.80" and line["Rank-1"] == "8.50 ± 0.71"
     assert transfer_figure("synthpedes", "synthwinter", "ICL", "rank1") is None
-    assert best_in_bold(coarse, "**{}**")["Rank-1"].str.startswith("**").sum() == 5
+    assert best(coarse)["Rank-1"].sum() == 5
 
 
 def test_nothing_measured_is_a_dash(tmp_path):

@@ -112,7 +112,10 @@ def test_all_jobs_that_failed_are_told():
     [
         (DIED + "died with <Signals.SIGKILL: 9>.", "its process was ended by SIGKILL (often: not enough memory)"),
         (DIED + "returned non-zero exit status 3.", "its process ended with status 3 and no message"),
-        ("MissingOutputException: 3 completed\n\n, but b.csv is missing", "MissingOutputException: 3 completed , but b.csv"),
+        (
+            "MissingOutputException: 3 completed\n\n, but b.csv is missing",
+            "MissingOutputException: 3 completed , but b.csv",
+        ),
     ],
 )
 def test_a_job_that_could_not_say_why_is_told_by_what_snakemake_saw(said, told):
