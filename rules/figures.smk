@@ -62,6 +62,7 @@ rule figure:
         gpu=0,
     params:
         root=lambda w: paths.image_root(settings, w.dataset),
+        drawn=lambda w: bool(settings.datasets[w.dataset].generator),
         version=stages.STAGE_VERSIONS["figures"],
     script:
         "../workflow_scripts/figure.py"

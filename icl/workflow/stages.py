@@ -27,7 +27,7 @@ STAGE_VERSIONS = {
     "thi": 3,
     "rerank": 1,
     "report": 2,
-    "figures": 1,
+    "figures": 2,
     "pretrain": 1,
 }
 

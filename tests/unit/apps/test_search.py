@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from icl.apps.search import Found, image_files, page
-from icl.data.faces import FACE, HEIGHT, masked
 from icl.errors import InputError
 
 
@@ -23,11 +22,3 @@ def test_the_page_ranks_by_the_later_similarities_and_escapes_the_query(tmp_path
     found = Found(["a.png", "b.png"], np.array([0.9, 0.1]), np.array([0.2, 0.8]), None)
     text = page("a <b> man", tmp_path, found)
     assert text.index("b.png") < text.index("a.png") and "a &lt;b&gt; man" in text and "1, was 2" in text
-
-
-def test_faces_are_masked_beyond_recognition():
-    noise = np.random.default_rng(0).integers(0, 255, (192, 96, 3), dtype=np.uint8)
-    out = masked(Image.fromarray(noise))
-    head = out[: round(FACE[1] * HEIGHT)]
-    assert len(np.unique(head.reshape(-1, 3), axis=0)) <= 6
-    assert len(np.unique(out[len(head) :].reshape(-1, 3), axis=0)) > 1000
