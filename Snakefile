@@ -13,7 +13,7 @@ from _resume import lift_stale_lock, mark_done, mark_running
 from icl.errors import InputError
 from icl.fields import to_mapping
 from icl.report.figures import FIGURES
-from icl.workflow import names, paths, resources, rows, stages
+from icl.workflow import names, paths, resources, rows, searching, stages
 from icl.workflow.config import load_settings
 
 min_version("9.3")

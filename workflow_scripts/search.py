@@ -1,33 +1,27 @@
 """Rank one's own image folder for a text and write the page."""
 
-import json
 from pathlib import Path
 
 from _glue import job, say
 
 with job(snakemake):
-    from icl.apps.search import page, search
-    from icl.apps.settings import SearchSettings
-    from icl.errors import InputError
+    from icl.apps.page import page
+    from icl.apps.search import search
+    from icl.apps.shipped import Judge, read_xi
     from icl.fields import typed
     from icl.mllm.backends.registry import adapter_of, open_backend
     from icl.mllm.settings import MLLMSettings
     from icl.rerank.settings import THISettings
 
-    asked = typed(SearchSettings, snakemake.params.search)
-    if not asked.query or not asked.gallery:
-        given = "--config 'search={query: a man in a red jacket, gallery: path/to/folder}'"
-        raise InputError("config key search", "no query or no gallery", "both", f"Give them: {given}")
-    gallery, retriever = Path(asked.gallery), Path(snakemake.input.model).parent
-    if asked.thi:
-        mllm = typed(MLLMSettings, snakemake.params.mllm)
-        backend = open_backend(mllm, adapter_of("lora", snakemake.input.adapter))
-        xi = json.loads(Path(snakemake.input.xi).read_text())["xi"]
-        thi = typed(THISettings, snakemake.params.thi)
-        found = search(asked.query, gallery, retriever, backend, mllm, thi, xi)
-    else:
-        found = search(asked.query, gallery, retriever)
-    Path(snakemake.output[0]).write_text(page(asked.query, gallery, found))
-    for rank, k in enumerate((-found.after).argsort(kind="stable")[:5], 1):
-        say(f"{rank}. {found.after[k]:.3f}  {found.names[k]}")
+    given, params, judge = snakemake.input, snakemake.params, None
+    if params.search["thi"]:
+        mllm = typed(MLLMSettings, params.mllm)
+        backend = open_backend(mllm, adapter_of("lora", given.adapter))
+        judge = Judge(backend, mllm, typed(THISettings, params.thi), read_xi(Path(given.xi[0])))
+    query, gallery = params.search["query"], Path(params.search["gallery"])
+    found = search(query, gallery, Path(given.model).parent, judge)
+    Path(snakemake.output[0]).write_text(page(query, gallery, found, params.who))
+    say(f"answered by {params.who}")
+    for rank, match in enumerate(found.matches[:5], 1):
+        say(f"{rank}. {match.similarity:.3f}  {match.name}")
     say(f"page: {snakemake.output[0]}")
