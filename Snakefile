@@ -12,6 +12,7 @@ from _resume import lift_stale_lock, mark_done, mark_running
 
 from icl.errors import InputError
 from icl.fields import to_mapping
+from icl.report import titles
 from icl.report.figures import FIGURES
 from icl.workflow import names, paths, resources, rows, searching, stages
 from icl.workflow.config import load_settings

@@ -8,6 +8,15 @@ ALL_FIGURES = expand(
     dataset=settings.tabled,
     name=[name for name, figure in FIGURES.items() if figure.shown],
 ) + expand(f"{RESULTS}/figures/calibration.png" if rows.judge_files(settings) else [])
+FIGURES_AND_NOISE = ALL_FIGURES + expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled)
+
+
+def reported_table(name):
+    """A table as Snakemake's own report shows it."""
+    title = titles.TABLES[name]
+    return report(
+        f"{RESULTS}/tables/{name}.html", caption="../report/table.rst", category="Tables", labels={"table": title}
+    )
 
 
 localrules:
@@ -56,6 +65,32 @@ rule table:
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"
+
+
+# One HTML file with all tables and figures: `snakemake --cores all report_page` writes results/report.html
+rule report_page:
+    input:
+        tables=[path.replace(".md", ".csv") for path in TABLES]
+        + expand(f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "time"))
+        + [f"{RESULTS}/judge.csv", f"{RESULTS}/noise.csv"],
+        figures=FIGURES_AND_NOISE,
+        provenance=f"{RESULTS}/provenance.json",
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/report_page.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=10,
+        gpu=0,
+    params:
+        settings=to_mapping(settings),
+        version=stages.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/report_page.py"
 
 
 rule noise:

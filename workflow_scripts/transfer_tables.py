@@ -6,6 +6,7 @@ from _glue import job
 
 with job(snakemake):
     from icl.report.paper_tables import write_table
+    from icl.report.titles import TABLES
     from icl.report.transfer_tables import transfer_table
     from icl.report.verified import incomparable, notes
     from icl.workflow.config import load_settings
@@ -13,7 +14,6 @@ with job(snakemake):
     settings = load_settings(snakemake.params.settings)
     results = Path(settings.results)
     aside = notes(incomparable(settings, results, settings.datasets))
-    titles = {"cross_domain": "Table 3: other domains", "fine_coarse": "Table 4: fine and coarse captions"}
-    for name, title in titles.items():
+    for name in ("cross_domain", "fine_coarse"):
         sheet = transfer_table(settings, results, fine=name == "fine_coarse")
-        write_table(sheet, results / "tables" / name, title, aside)
+        write_table(sheet, results / "tables" / name, TABLES[name], aside)
