@@ -16,18 +16,7 @@ from icl.report.html import TABLE_STYLE, table_html, unescaped
 from icl.report.paper_tables import NOTHING, best
 from icl.report.titles import FIGURES, TABLE_CAPTION, TABLES
 
-FIRST = [
-    "Benchmark",
-    "Method",
-    "Rank-1",
-    "95% of Rank-1",
-    "mAP",
-    "Rank-5",
-    "Rank-10",
-    "mINP",
-    "Paper Rank-1",
-    "Paper mAP",
-]
+FIRST = "Benchmark,Method,Rank-1,mAP,95% of Rank-1,Rank-5,Rank-10,mINP,Paper Rank-1,Paper mAP".split(",")
 """Columns of the main table on the first screen: those that are read first stand first, for narrow screens."""
 FURTHER = {
     "judge": "T_loc on held-out questions, before (base) and after LoRA",
@@ -41,8 +30,8 @@ class Part:
 
     anchor: str
     title: str
-    caption: str
     body: Markup
+    caption: str = ""
 
 
 def overview(tables: list[Path], figures: list[Path], provenance: dict, notes: Iterable[str] = ()) -> str:
@@ -64,6 +53,7 @@ def overview(tables: list[Path], figures: list[Path], provenance: dict, notes: I
         main=_table("first", first_table(frames["main"])).body,
         first=first,
         notes=[unescaped(note) for note in notes],
+        table_caption=TABLE_CAPTION,
         tables=[_table(name, frames[name]) for name in order],
         figures=[part for part in drawn if part not in first],
         datasets=datasets,
@@ -94,7 +84,7 @@ def _table(name: str, table: pd.DataFrame) -> Part:
     title = {**TABLES, **FURTHER}.get(name, "")
     bold = best(_keyed(table))[table.columns]
     body = table_html(table.rename(columns=lambda column: column.replace("_", " ")), bold)
-    return Part(f"table-{name}", title, TABLE_CAPTION if name in TABLES else "", Markup(body))
+    return Part(f"table-{name}", title, Markup(body))
 
 
 def _keyed(table: pd.DataFrame) -> pd.DataFrame:
@@ -109,4 +99,4 @@ def _figure(path: Path) -> Part:
     name = f"{title} ({benchmark})" if benchmark else title
     source = base64.b64encode(path.read_bytes()).decode()
     body = Markup('<img alt="{}" src="data:image/png;base64,{}">').format(f"{name}. {caption}", source)
-    return Part(f"figure-{benchmark}-{path.stem}", name, caption, body)
+    return Part(f"figure-{benchmark}-{path.stem}", name, body, caption)
