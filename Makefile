@@ -1,11 +1,19 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint bench env schema clean
+.PHONY: table report test fast slow more lint bench env schema clean help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 BIN := .venv/bin
+# TORCH=cpu installs PyTorch without the CUDA libraries (by uv, which knows where its CPU wheels are)
+TORCH ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ifeq ($(TORCH),cpu)
+LOCKED := $(PIP) uv && VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --torch-backend=cpu -r requirements.lock
+else
+LOCKED := $(PIP) -r requirements.lock
+endif
 STAMP := .venv/installed
 SNAKEFILES := Snakefile rules
 
@@ -17,16 +25,19 @@ report: $(STAMP)  ## the paper's tables and figures, and results/report.html
 
 test: lint fast slow  ## everything that CI runs
 
-env: $(STAMP)
+help:  ## these lines
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+env: $(STAMP)  ## .venv from requirements.lock (TORCH=cpu: without CUDA)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(LOCKED)
+	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 
-lint: $(STAMP)
+lint: $(STAMP)  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check $(SNAKEFILES)

@@ -8,10 +8,10 @@ from snakemake.utils import min_version, validate
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
-from _resume import lift_stale_lock, mark_done, mark_running
+from _running import begin, end, refusal
 
 from icl.errors import InputError
-from icl.fields import to_mapping
+from icl.fields import decisive, to_mapping
 from icl.report import titles
 from icl.report.figures import FIGURES
 from icl.workflow import names, paths, resources, rows, searching, stages
@@ -30,7 +30,8 @@ except InputError as error:
     raise WorkflowError(str(error))
 validate(to_mapping(settings), "config/schema.yaml", set_default=False)
 
-lift_stale_lock(workflow)
+if workflow.is_main_process and (sentence := refusal(settings.results)):
+    raise WorkflowError(sentence)
 
 
 def or_stop(find, *arguments):
@@ -51,16 +52,17 @@ report: "report/workflow.rst"
 onstart:
     from icl.mllm.backends.registry import check_server
 
+    if sentence := begin(settings.results):
+        raise WorkflowError(sentence)
     or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
-    mark_running()
 
 
 onsuccess:
-    mark_done()
+    end()
 
 
 onerror:
-    mark_done()
+    end()
 
 
 wildcard_constraints:
@@ -69,6 +71,18 @@ wildcard_constraints:
     judge="base|lora",
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",
+
+
+localrules:
+    default,
+
+
+# What a call without a target makes; it has to stand here, as Snakemake takes no default target from an included file.
+rule default:
+    default_target: True
+    input:
+        f"{RESULTS}/table.csv",
+        f"{RESULTS}/timing.csv",
 
 
 include: "rules/report.smk"

@@ -12,9 +12,9 @@ from icl.errors import InputError
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
-
-
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_TRUTH = {"true": True, "false": False}
+_NULL = ("null", "Null", "NULL", "None", "~")
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
 
 
@@ -31,6 +31,27 @@ def to_mapping(settings) -> dict:
 def typed(cls: type, mapping: dict):
     """One settings dataclass from its own part of the mapping (what a rule's params hold)."""
     return build(cls, mapping, "")
+
+
+def decisive(settings, only: tuple[str, ...] | None = None) -> dict:
+    """The keys of a settings dataclass that can change a result (see `setting`), as a mapping.
+
+    Args:
+        only: of these keys; None: of all.
+    """
+    fields = [f for f in dataclasses.fields(settings) if not f.metadata.get("operational")]
+    chosen = {yaml_key(f): f for f in fields if only is None or yaml_key(f) in only}
+    return {key: _plain(getattr(settings, f.name)) for key, f in chosen.items()}
+
+
+def with_operational(part: dict, settings):
+    """The settings that a rule's params hold, completed by the operational ones of the whole configuration.
+
+    Args:
+        part: mapping of the params. settings: the dataclass of the configuration, of the same type as the result.
+    """
+    fields = [f for f in dataclasses.fields(settings) if f.metadata.get("operational")]
+    return dataclasses.replace(typed(type(settings), part), **{f.name: getattr(settings, f.name) for f in fields})
 
 
 def _plain(value):
@@ -69,7 +90,7 @@ def _value(value, hint, limits, path: str):
     """One value checked against its type and limits; lists become tuples."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
-        if value is None and type(None) in args:
+        if type(None) in args and (value is None or value in _NULL):
             return None
         return _value(value, next(a for a in args if a is not type(None)), limits, path)
     if origin is dict:
@@ -93,8 +114,10 @@ def _build_named(value, cls: type, path: str) -> dict:
 
 
 def _scalar(value, hint: type, path: str):
+    if hint is bool and isinstance(value, str) and value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]  # Snakemake's --config gives nested values as text
     if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)  # Snakemake's --config gives the items of a list as text
+        return int(value)
     if hint is float:
         if isinstance(value, str) and _NUMBER.fullmatch(value):
             return float(value)  # YAML 1.1 reads 1e-4 as text
@@ -119,7 +142,9 @@ def _within(value, limits, path: str):
 
 
 def wrong_value(path: str, value, expected: str) -> InputError:
-    return InputError(f"config key {path}", repr(value), expected, "Correct the value in the config file.")
+    return InputError(
+        f"config key {path}", repr(value), expected, "Correct it, in the configuration file or in --config."
+    )
 
 
 def object_schema(cls: type) -> dict:
@@ -152,9 +177,15 @@ def _type_schema(hint, limits) -> dict:
     return schema
 
 
-def setting(default, help: str, **extra):
-    """A dataclass field with a description (shown in the generated schema and in the docs)."""
-    meta = {"help": help, **extra}
+def setting(default, help: str, operational: bool = False, **extra):
+    """A dataclass field with a description (shown in the generated schema and in the docs).
+
+    Args:
+        operational: it says how the work is done (a server's address, time-outs, batch sizes) and cannot change a result: a
+            changed value reruns nothing.
+        extra: `low`, `high`, `choices`, and `key` where the name in YAML is another one.
+    """
+    meta = {"help": help, "operational": operational, **extra}
     if isinstance(default, (list, dict)):
         raise TypeError("mutable defaults are not allowed; use a tuple")
     return dataclasses.field(default=default, metadata=meta)

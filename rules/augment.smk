@@ -20,7 +20,7 @@ rule augment_shard:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "augment"),
         rda=stages.rda_part(settings),
         answers=lambda w: f"{RESULTS}/answers/augment-{w.dataset}",
         root=lambda w: paths.image_root(settings, w.dataset),

@@ -17,7 +17,6 @@ rule metrics:
         runtime=30,
         gpu=0,
     params:
-        bootstrap=settings.bootstrap,
         version=stages.STAGE_VERSIONS["metrics"],
     script:
         "../workflow_scripts/metrics.py"
@@ -46,7 +45,7 @@ rule select_xi:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "thi"),
         xi=lambda w: settings.datasets[w.dataset].xi,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-val",
         root=lambda w: paths.image_root(settings, w.dataset),
@@ -81,8 +80,7 @@ rule thi:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
-        bootstrap=settings.bootstrap,
+        mllm=stages.mllm_part(settings, "thi"),
         timing_queries=settings.thi.timing_queries,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),

@@ -29,7 +29,7 @@ rule sweeps:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.interaction_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "thi"),
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),
         version=stages.STAGE_VERSIONS["thi"],
@@ -119,7 +119,7 @@ rule transfer_tables:
         runtime=10,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/transfer_tables.py"
@@ -149,7 +149,7 @@ rule paper_tables:
         runtime=10,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/paper_tables.py"

@@ -24,7 +24,7 @@ rule pretrain:
         runtime=360,
         gpu=0,
     params:
-        settings=to_mapping(settings.pretrain),
+        settings=decisive(settings.pretrain),
         work=lambda w: f"{RESULTS}/pretrained/stages/{w.model}",
         version=stages.STAGE_VERSIONS["pretrain"],
     script:

@@ -61,7 +61,7 @@ rule table:
         runtime=5,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/table.py"
@@ -87,7 +87,7 @@ rule report_page:
         runtime=10,
         gpu=0,
     params:
-        settings=to_mapping(settings),
+        table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/report_page.py"

@@ -25,8 +25,7 @@ rule rerank_yes:
         gpu_model=resources.gpu_type(settings),
     params:
         settings={},
-        mllm=stages.mllm_part(settings),
-        bootstrap=settings.bootstrap,
+        mllm=stages.mllm_part(settings, "judge"),
         top_k=settings.thi.yes_top_k,
         timing_queries=settings.thi.timing_queries,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
@@ -53,7 +52,6 @@ rule rerank_neighbours:
         runtime=120,
         gpu=0,
     params:
-        bootstrap=settings.bootstrap,
         version=stages.STAGE_VERSIONS["rerank"],
     script:
         "../workflow_scripts/rerank_neighbours.py"

@@ -5,9 +5,9 @@ SEARCHED = f"{searching.searched(settings)}/rda"
 
 rule search:
     input:
-        model=lambda w: or_stop(searching.models, settings).model,
-        adapter=lambda w: or_stop(searching.models, settings).adapter,
-        xi=lambda w: or_stop(searching.models, settings).xi,
+        model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
+        adapter=lambda w: or_stop(searching.models, settings, searching.folder_of()).adapter,
+        xi=lambda w: or_stop(searching.models, settings, searching.folder_of()).xi,
         gallery=lambda w: or_stop(searching.asked, settings),
     output:
         f"{RESULTS}/search/index.html",
@@ -23,9 +23,9 @@ rule search:
         gpu_model=resources.gpu_type(settings),
     params:
         search=to_mapping(settings.search),
-        mllm=stages.mllm_part(settings),
-        thi=to_mapping(settings.thi),
-        who=lambda w: or_stop(searching.models, settings).who,
+        mllm=stages.mllm_part(settings, "thi"),
+        thi=stages.interaction_part(settings),
+        who=lambda w: or_stop(searching.models, settings, searching.folder_of()).who,
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"

@@ -78,7 +78,7 @@ rule finetune_lora:
         gpu_model=resources.gpu_type(settings),
     params:
         settings=stages.lora_part(settings),
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "lora"),
         version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/finetune_lora.py"
@@ -104,7 +104,7 @@ rule evaluate_judge:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "judge"),
         answers=lambda w: f"{RESULTS}/answers/judge-seed{w.seed}",
         version=stages.STAGE_VERSIONS["judge"],
     script:
@@ -128,7 +128,7 @@ rule merge_lora:
         runtime=60,
         gpu=0,
     params:
-        mllm=stages.mllm_part(settings),
+        mllm=stages.mllm_part(settings, "merge"),
         version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/merge_lora.py"

@@ -37,6 +37,13 @@ def job(snakemake):
         sys.exit(_say(terminal, snakemake, f"{type(error).__name__}: {error} (traceback: {snakemake.log[0]})"))
 
 
+def settings_of(snakemake):
+    """The whole configuration; a rule's params hold only what may change its result."""
+    from icl.workflow.config import load_settings
+
+    return load_settings(snakemake.config)
+
+
 def say(text: str) -> None:
     """Print on the user's terminal (stdout goes to the log)."""
     print(text, file=progress.TERMINAL, flush=True)

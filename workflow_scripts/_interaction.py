@@ -5,22 +5,21 @@ from pathlib import Path
 
 def open_split(snakemake, split):
     """One split of the rule's benchmark, with the retriever and the MLLM of its wildcards."""
+    from _glue import settings_of
+
     from icl.data.pairs import read_pairs, split_of
-    from icl.fields import typed
     from icl.mllm.backends.registry import adapter_of
-    from icl.mllm.settings import MLLMSettings
-    from icl.rerank.settings import THISettings
     from icl.rerank.split import Split
 
-    given, params = snakemake.input, snakemake.params
+    given, settings = snakemake.input, settings_of(snakemake)
     return Split.open(
         split_of(read_pairs(Path(given.pairs)), split),
-        Path(params.root),
+        Path(snakemake.params.root),
         Path(given.embeddings),
         Path(given.model[0]).parent if given.model else None,
-        typed(MLLMSettings, params.mllm),
+        settings.mllm,
         adapter_of(snakemake.wildcards.judge, given.adapter),
-        typed(THISettings, params.settings),
+        settings.thi,
     )
 
 

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from _glue import job, say
+from _glue import job, say, settings_of
 
 with job(snakemake):
     from icl.data.pairs import read_pairs, split_of
     from icl.mllm.backends.registry import open_backend
     from icl.report.estimate import estimate, expected_calls, probe
-    from icl.workflow.config import load_settings
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     pairs = dict(zip(settings.tabled, (read_pairs(Path(p)) for p in snakemake.input.pairs), strict=True))
     first = split_of(next(iter(pairs.values())), "train")
     seconds = probe(open_backend(settings.mllm), first, Path(snakemake.params.roots[0]), settings)

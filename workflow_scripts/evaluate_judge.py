@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
-    from icl.fields import typed
     from icl.files import read_records, write_json
     from icl.mllm.backends.registry import adapter_of, open_backend
-    from icl.mllm.settings import MLLMSettings
     from icl.mllm.store import AnswerStore, CachedBackend
     from icl.mllm.tuning.judge import evaluate_localisation
 
-    mllm = typed(MLLMSettings, snakemake.params.mllm)
+    mllm = settings_of(snakemake).mllm
     records = read_records(Path(snakemake.input.heldout))
     adapters = {judge: adapter_of(judge, snakemake.input.adapter) for judge in ("base", "lora")}
     found = {}

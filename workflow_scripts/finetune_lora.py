@@ -2,20 +2,19 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 from _resume import drop_foreign_state
 
 with job(snakemake):
-    from icl.fields import typed
     from icl.files import read_records
-    from icl.mllm.settings import MLLMSettings, SFTSettings
     from icl.mllm.tuning.lora import finetune
 
+    settings = settings_of(snakemake)
     out = Path(snakemake.output.weights).parent
     drop_foreign_state(snakemake, out)
     finetune(
-        typed(SFTSettings, snakemake.params.settings),
-        typed(MLLMSettings, snakemake.params.mllm),
+        settings.sft,
+        settings.mllm,
         read_records(Path(snakemake.input.records)),
         Path(),  # the records name images from the working directory
         int(snakemake.wildcards.seed),

@@ -12,6 +12,4 @@ with job(snakemake):
 
     rows = split_of(read_pairs(Path(snakemake.input.pairs)), "test")
     found = open_scores(Path(snakemake.input.embeddings), "test", rows)
-    write_json(
-        snakemake.output[0], measure(found.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
-    )
+    write_json(snakemake.output[0], measure(found.scores, found.text_pids, found.image_pids))

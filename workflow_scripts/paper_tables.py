@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
     from icl.report import paper_tables as paper
     from icl.report.index import INDEX
     from icl.report.titles import TABLES
     from icl.report.verified import incomparable, notes
-    from icl.workflow.config import load_settings
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     results = Path(settings.results)
     table, timing, summary = (paper.read_table(snakemake.input[name]) for name in ("table", "timing", "summary"))
     sheets = {

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
-    from icl.fields import typed
     from icl.pretrain import pretrain
-    from icl.pretrain.settings import PretrainSettings
 
-    settings = typed(PretrainSettings, snakemake.params.settings)
+    settings = settings_of(snakemake).pretrain
     pretrain(snakemake.wildcards.model, settings, Path(snakemake.params.work), Path(snakemake.output[0]))

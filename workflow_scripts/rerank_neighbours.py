@@ -23,6 +23,6 @@ with job(snakemake):
     start = time.perf_counter()
     scores = by_neighbours(emb.scores)
     spent = time.perf_counter() - start
-    measured = measure(scores, emb.text_pids, emb.image_pids, snakemake.params.bootstrap)
+    measured = measure(scores, emb.text_pids, emb.image_pids)
     write_json(snakemake.output.metrics, measured | {"calls": {}})
     write_json(snakemake.output.timing, time_of({"reranking": spent}, {}, None, len(captions_of(rows)), 0))

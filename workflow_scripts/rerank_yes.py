@@ -22,7 +22,7 @@ with job(snakemake):
     resumed = bool(kept.store.answers)
     found = rerank(kept, slice(None))
     pids = split.embeddings.text_pids, split.embeddings.image_pids
-    metrics = measure(found.scores, *pids, snakemake.params.bootstrap)
+    metrics = measure(found.scores, *pids)
     metrics |= {"calls": {"localise": found.calls}, "fallbacks": {"localise": found.fallbacks}}
     write_json(snakemake.output.metrics, metrics)
 

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
     from icl.files import write_json
     from icl.report.tables import write_tables
-    from icl.workflow.config import load_settings
     from icl.workflow.provenance import provenance
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     out = {name: Path(path) for name, path in snakemake.output.items()}
     write_json(out.pop("provenance"), provenance(settings))
     write_tables(settings, Path(settings.results), out)

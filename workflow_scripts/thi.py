@@ -22,7 +22,7 @@ with job(snakemake):
     resumed = bool(kept.store.answers)
     result = split.interact(slice(None), kept, xi)
 
-    metrics = measure(result.scores, found.text_pids, found.image_pids, snakemake.params.bootstrap)
+    metrics = measure(result.scores, found.text_pids, found.image_pids)
     metrics |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
     write_records(with_ranks(result.records, found, found.scores, result.scores), Path(out.record))
     write_json(out.metrics, metrics)

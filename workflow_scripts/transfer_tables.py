@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from _glue import job
+from _glue import job, settings_of
 
 with job(snakemake):
     from icl.report.paper_tables import write_table
     from icl.report.titles import TABLES
     from icl.report.transfer_tables import transfer_table
     from icl.report.verified import incomparable, notes
-    from icl.workflow.config import load_settings
 
-    settings = load_settings(snakemake.params.settings)
+    settings = settings_of(snakemake)
     results = Path(settings.results)
     aside = notes(incomparable(settings, results, settings.datasets))
     for name in ("cross_domain", "fine_coarse"):

@@ -6,6 +6,7 @@ Pillow's own `convert("RGB")` clips 16-bit values at 255, truncates floats, drop
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -28,9 +29,9 @@ def as_shown(image: Image.Image) -> Image.Image:
     """
     image.load()
     tags, profile = getattr(image, "tag_v2", {}), image.info.get("icc_profile")
-    form, image = image.format, _upright(image)
+    _turn_upright(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _of_deep(image, form, tags)
+        return _of_deep(image, image.format, tags)
     if not image.has_transparency_data:
         return _to_rgb(image, profile)
     image = image.convert("RGBA")
@@ -39,11 +40,10 @@ def as_shown(image: Image.Image) -> Image.Image:
     return page
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # damaged metadata raise whatever their parser meets; the pixels are whole
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    """In place, which spares large pictures a copy."""
+    with suppress(Exception):  # damaged metadata raise whatever their parser meets; the pixels are whole
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _of_deep(image: Image.Image, form: str | None, tags) -> Image.Image:

@@ -17,24 +17,27 @@ class MLLMSettings:
         choices=("transformers", "ollama", "openai", "replay"),
     )
     model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
-    url: str = setting("", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.")
+    url: str = setting(
+        "", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.", operational=True
+    )
     adapter_model: str = setting("", "The served name of the model with the LoRA adapter (ollama and openai).")
-    concurrency: int = setting(8, "Questions asked of a server side by side.", low=1)
-    timeout: float = setting(120.0, "Seconds to wait for a server's answer.", low=0.1)
-    tries: int = setting(5, "Tries at a question before it is marked as failed.", low=1)
+    concurrency: int = setting(8, "Questions asked of a server side by side.", low=1, operational=True)
+    timeout: float = setting(120.0, "Seconds to wait for a server's answer.", low=0.1, operational=True)
+    tries: int = setting(5, "Tries at a question before it is marked as failed.", low=1, operational=True)
     retry_seconds: float = setting(
-        1.0, "First wait between two tries; it doubles, with some chance, up to 60 times.", low=0
+        1.0, "First wait between two tries; it doubles, with some chance, up to 60 times.", low=0, operational=True
     )
     on_failure: str = setting(
         "stop",
         "What becomes of a question that failed at every try: stop (told by kind, and asked again by the same command) or "
         "fallback (No; no sub-texts; the caption or sentence itself), counted in the table.",
         choices=("stop", "fallback"),
+        operational=True,
     )
-    num_ctx: int = setting(4096, "Context length asked of Ollama.", low=256)
-    keep_alive: str = setting("30m", "How long Ollama keeps the model loaded after an answer.")
+    num_ctx: int = setting(4096, "Context length asked of Ollama.", low=256, operational=True)
+    keep_alive: str = setting("30m", "How long Ollama keeps the model loaded after an answer.", operational=True)
     max_pixels: int = setting(50176, "Pixel budget of an image (paper: 50,176).", low=1)
-    batch_size: int = setting(128, "Requests in one generation batch.", low=1)
+    batch_size: int = setting(128, "Requests in one generation batch.", low=1, operational=True)
     precision: str = setting(
         "auto",
         "Weights of the transformers back-end and of LoRA's base: float32, bfloat16, float16, or auto (bfloat16 on a GPU, "
@@ -62,6 +65,10 @@ class SFTSettings:
     lr: float = setting(2e-3, "Learning rate (paper: 5e-5 for the 7B model).", low=0)
     epochs: int = setting(2, "Epochs over the records (paper: 2).", low=1)
     batch_size: int = setting(64, "Records per step (paper: 4 x 16 accumulation).", low=1)
-    piece: int = setting(0, "Records that the MLLM takes at once (paper: 4 of 64); 0: the whole batch.", low=0)
-    gradient_checkpointing: bool = setting(False, "Compute activations again in the backward pass, to spare memory.")
+    piece: int = setting(
+        0, "Records that the MLLM takes at once (paper: 4 of 64); 0: the whole batch.", low=0, operational=True
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations again in the backward pass, to spare memory.", operational=True
+    )
     warmup_ratio: float = setting(0.05, "Share of the steps in linear warm-up.", low=0, high=1)

@@ -12,7 +12,7 @@ class PretrainSettings:
     """Pre-training of the embedded models (rule target `pretrained`)."""
 
     seed: int = setting(1000, "Seed of the pre-training identities (disjoint from every benchmark).")
-    threads: int = setting(2, "CPU threads.", low=1)
+    threads: int = setting(2, "CPU threads.", low=1, operational=True)
     clip_identities: int = setting(4000, "Identities seen by SynthCLIP.")
     clip_steps: int = setting(800, "Training steps of SynthCLIP.")
     clip_batch: int = setting(128, "Pairs in a batch of SynthCLIP.")

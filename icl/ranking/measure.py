@@ -12,14 +12,24 @@ from icl.ranking.significance import bootstrap_interval
 BOOTSTRAP_SEED = 0
 
 
-def measure(scores: Scores, query_pids: np.ndarray, gallery_pids: np.ndarray, samples: int) -> dict:
-    """Metrics in percent, the 95% interval of Rank-1 (bootstrap over queries), the sizes, and each query's values.
+def measure(scores: Scores, query_pids: np.ndarray, gallery_pids: np.ndarray) -> dict:
+    """Metrics in percent, the sizes, and each query's values.
 
     Args:
-        scores: similarities of Q queries to G images. samples: bootstrap samples.
+        scores: similarities of Q queries to G images.
     """
     found = retrieval_metrics(blocks(scores), query_pids, gallery_pids)
-    low, high = bootstrap_interval((found.first == 1).astype(float), samples, BOOTSTRAP_SEED)
     sizes = {"queries": len(query_pids), "gallery": len(gallery_pids)}
     each = {"first": found.first.tolist(), "average_precision": np.round(found.average_precision, 6).tolist()}
-    return {**found.summary(), "rank1_low": 100 * low, "rank1_high": 100 * high, **sizes, "per_query": each}
+    return {**found.summary(), **sizes, "per_query": each}
+
+
+def rank1_interval(measured: dict, samples: int) -> tuple[float, float]:
+    """The 95% interval of Rank-1 in percent (bootstrap over queries).
+
+    Args:
+        measured: what `measure` gave. samples: bootstrap samples.
+    """
+    hits = (np.array(measured["per_query"]["first"]) == 1).astype(float)
+    low, high = bootstrap_interval(hits, samples, BOOTSTRAP_SEED)
+    return 100 * low, 100 * high

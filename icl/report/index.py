@@ -11,7 +11,7 @@ INDEX = """# What is in this folder
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
 | `report.html` | all tables and figures on one page, which opens offline |
 | `tables/*.csv, *.html, *.md, *.tex` | the paper's tables beside its numbers (3: `cross_domain`, 4: `fine_coarse`) |
-| `figures/<benchmark>/*.png, *.pdf` | main, density (Figure 3), sweeps (5), rounds (6), examples (7), ccd, noise |
+| `figures/<benchmark>/*.png, *.pdf` | main, density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
 | `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
 | `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |
 | `pairs/<name>.parquet` | one row a caption; an image without captions has one with caption_id -1 |

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from icl.markup import markdown, markdown_table
+from icl.ranking.measure import rank1_interval
 from icl.rda.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
@@ -37,7 +38,7 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
         out: paths of table, timing, summary, judge, cost (CSV) and summary_text (Markdown).
     """
     aside = incomparable(settings, results, settings.tabled)
-    lines = [_Line(results, *line, line[0] not in aside) for line in rows(settings)]
+    lines = [_Line(results, settings.bootstrap, *line, line[0] not in aside) for line in rows(settings)]
     table = pd.DataFrame([line.result() for line in lines])
     timing = pd.DataFrame([line.time() for line in lines if line.row.way], columns=TIMING_COLUMNS)
     judge = judge_table(settings, results)
@@ -60,7 +61,10 @@ TIMING_COLUMNS = (
 class _Line:
     """One (benchmark, method, seed) and its files."""
 
-    def __init__(self, results: Path, dataset: str, method: str, row: Row, seed: int, compared: bool) -> None:
+    def __init__(
+        self, results: Path, samples: int, dataset: str, method: str, row: Row, seed: int, compared: bool
+    ) -> None:
+        self.samples = samples
         self.key = {"benchmark": dataset, "method": method, "seed": seed}
         self.row, self.results, self.compared = row, results, compared
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
@@ -70,8 +74,9 @@ class _Line:
         """One line of the results table."""
         found = _read(self.metrics)
         line = dict(self.key)
-        for name in ("rank1", "rank1_low", "rank1_high", *METRICS[1:], "queries", "gallery"):
-            line[name] = found[name]
+        low, high = rank1_interval(found, self.samples)
+        line |= {"rank1": found["rank1"], "rank1_low": low, "rank1_high": high}
+        line |= {name: found[name] for name in (*METRICS[1:], "queries", "gallery")}
         line["refined_queries"] = found.get("refined")
         for kind in CALLS:
             line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.way else None

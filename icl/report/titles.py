@@ -15,7 +15,8 @@ TABLES = {
 
 TABLE_CAPTION = (
     "Means over seeds (with standard deviation) beside the paper's figure for the same benchmark, where it prints one. A dash "
-    "means that the row was not run, or that the paper has no such number."
+    "means that the row was not run, that the paper has no such number, or that the benchmark is not the one that its name "
+    "says (a line below the table says why)."
 )
 
 FIGURES = {
@@ -23,6 +24,11 @@ FIGURES = {
         "Rank-1 and mAP of every row",
         "Means over seeds of the test split; the bar is the 95% bootstrap interval of Rank-1 over the queries, the mean of "
         "the seeds' intervals.",
+    ),
+    "method": (
+        "The method on one interaction of the run",
+        "Above, training: RDA's captions and the retriever. Below, THI: the MLLM is asked about the first images, the one that "
+        "it confirms answers questions, and the refined query ranks the gallery anew.",
     ),
     "rounds": (
         "Figure 6: rounds of the interaction",

@@ -82,7 +82,9 @@ class RetrieverSettings:
         "similarities: float32).",
         choices=("float32", "bfloat16", "float16"),
     )
-    piece: int = setting(0, "Pairs that the backbone takes at once (gradient caching); 0: the whole batch.", low=0)
+    piece: int = setting(
+        0, "Pairs that the backbone takes at once (gradient caching); 0: the whole batch.", low=0, operational=True
+    )
 
 
 @dataclass(frozen=True)

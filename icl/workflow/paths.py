@@ -117,11 +117,24 @@ def augmented_file(settings: Settings, dataset: str, method: str) -> list[str]:
 
 
 def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
-    """What the augmented captions are gathered from: a published file, or our own shards."""
-    source, n = augmentation_source(settings, dataset), settings.rda.shards
+    """What the augmented captions are gathered from: a published file, or our own shards.
+
+    The number of shards changes no text: augmented captions that are there keep the shards that they were made from.
+    """
+    source = augmentation_source(settings, dataset)
     if source:
         return [source]
-    return [f"{settings.results}/augment/{dataset}/shard{i}-of-{n}.jsonl" for i in range(n)]
+    folder = f"{settings.results}/augment/{dataset}"
+
+    def shards(n: int) -> list[str]:
+        return [f"{folder}/shard{i}-of-{n}.jsonl" for i in range(n)]
+
+    if Path(f"{folder}/augmented.json").exists():
+        counts = {int(path.stem.rpartition("-of-")[2]) for path in Path(folder).glob("shard*-of-*.jsonl")}
+        for n in sorted(counts):
+            if all(Path(name).exists() for name in shards(n)):
+                return shards(n)
+    return shards(settings.rda.shards)
 
 
 def local_weights(model: str) -> list[str]:

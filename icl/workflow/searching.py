@@ -9,7 +9,7 @@ from pathlib import Path
 from icl.apps import shipped
 from icl.data.settings import DatasetSettings
 from icl.errors import InputError
-from icl.fields import to_mapping
+from icl.fields import decisive, to_mapping
 from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.rda.settings import RDASettings
 from icl.retriever.settings import RetrieverSettings
@@ -17,8 +17,7 @@ from icl.workflow import paths, stages
 from icl.workflow.rows import shown
 from icl.workflow.settings import Settings
 
-FOLDER = "models/synthpedes-icl"
-_MLLM = "backend model max_pixels precision reading adapter_tasks max_new_tokens_vqa max_new_tokens_text".split()
+_MLLM = tuple(dict.fromkeys((*stages.MLLM_KEYS["augment"], *stages.MLLM_KEYS["lora"])))
 _PARTS = {"retriever": RetrieverSettings, "rda": RDASettings, "sft": SFTSettings, "mllm": MLLMSettings}
 
 
@@ -58,8 +57,16 @@ def asked(settings: Settings) -> str:
     return settings.search.gallery
 
 
-def models(settings: Settings, folder: Path = Path(FOLDER)) -> Models:
+def folder_of(name: str = "models/synthpedes-icl") -> Path:
+    """The shipped folder below the working directory, or the project's own from elsewhere."""
+    return Path(name) if Path(name).is_dir() else shipped.SHIPPED
+
+
+def models(settings: Settings, folder: Path) -> Models:
     """The shipped models where they are asked for, or (auto) where this configuration would train the same; else the run's.
+
+    Args:
+        folder: the shipped ones (`folder_of()`).
 
     Raises:
         InputError: the shipped ones are asked for and not there.
@@ -76,7 +83,7 @@ def models(settings: Settings, folder: Path = Path(FOLDER)) -> Models:
 
 def _shipped(settings: Settings, folder: Path, differing: list[str]) -> Models:
     seed = json.loads((folder / shipped.ORIGIN).read_text())["seed"]
-    who = f"the shipped ICL ({folder}, seed {seed})"
+    who = f"the shipped ICL (models/{folder.name}, seed {seed})"
     if differing:
         who += f", although this configuration differs from its own: {'; '.join(differing)}"
     local = paths.adapter_file(settings, "lora", str(seed))  # none where a server holds the adapter
@@ -99,15 +106,21 @@ def origin_of(settings: Settings) -> dict:
     datasets = {}
     for name, spec in settings.tabled.items():
         datasets[name] = stages.benchmark_part(settings, name) | {"sft_pairs": spec.sft_pairs}
-    mllm = to_mapping(settings.mllm)
+    retriever, mllm = stages.retriever_part(settings, searched(settings), "rda"), decisive(settings.mllm, _MLLM)
     return {
         "seed": settings.seeds[0],
         "datasets": datasets,
-        "retriever": stages.retriever_part(settings, searched(settings), "rda"),
-        "rda": {key: value for key, value in to_mapping(settings.rda).items() if key != "shards"},
-        "sft": to_mapping(settings.sft),
-        "mllm": {key: mllm[key] for key in _MLLM},
+        "retriever": retriever | {"checkpoint": _in_house(retriever["checkpoint"])},
+        "rda": {key: value for key, value in decisive(settings.rda).items() if key != "shards"},
+        "sft": decisive(settings.sft),
+        "mllm": mllm | {"model": _in_house(mllm["model"])},
     }
+
+
+def _in_house(source: str) -> str:
+    """A shipped model's path as the default configuration names it, wherever the project lies."""
+    home = shipped.MODELS.parent
+    return Path(source).relative_to(home).as_posix() if Path(source).is_relative_to(home) else source
 
 
 def differences(settings: Settings, origin: dict) -> list[str]:

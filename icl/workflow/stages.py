@@ -1,15 +1,18 @@
 """What a configuration asks for: retrievers, judges, and the settings that each stage depends on.
 
-The workflow's rules read this module, so that they hold no logic. It knows neither Snakemake nor any stage.
+The workflow's rules read this module, so that they hold no logic. It knows neither Snakemake nor any stage. What a rule
+gets as params decides when it runs again, so each part below holds the keys that can change the stage's result, and no other:
+operational keys (see `icl.fields.setting`) reach the scripts by the configuration.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from icl.fields import to_mapping
+from icl.fields import decisive
 from icl.retriever.ccd import variant_of
 from icl.workflow.names import NOISY_RETRIEVER
+from icl.workflow.rows import rows, transfers
 from icl.workflow.settings import Settings
 
 #: Raise a stage's number when its code changes what its output means: it then reruns, and what follows it.
@@ -31,6 +34,21 @@ STAGE_VERSIONS = {
     "pretrain": 1,
 }
 
+GENERATOR = ("layout", "root", "generator", "domain", "seed", "images_per_identity") + tuple(
+    f"{split}_identities" for split in ("train", "val", "test")
+)
+_ANSWERER = ("backend", "model", "max_pixels", "precision")
+_JUDGE = (*_ANSWERER, "adapter_model", "adapter_tasks")
+_TEXTS = ("max_new_tokens_vqa", "max_new_tokens_text")
+#: Keys of `mllm` by what asks it.
+MLLM_KEYS = {
+    "augment": (*_ANSWERER, *_TEXTS),
+    "lora": ("model", "max_pixels", "precision"),
+    "judge": _JUDGE,
+    "thi": (*_JUDGE, *_TEXTS, "reading"),
+    "merge": ("model",),
+}
+
 
 def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
     """The retriever's settings for one benchmark: its text length; the last epoch where it has no val split.
@@ -46,37 +64,48 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
         changes |= {"noise_rate": int(noisy[1]) / 100, "ccd": not noisy[2]}
     rate = changes.get("noise_rate", settings.retriever.noise_rate)
     changes["ccd_variant"] = variant_of(settings.retriever.ccd_variant, rate, spec.layout)
-    part = to_mapping(dataclasses.replace(settings.retriever, **changes))
+    part = decisive(dataclasses.replace(settings.retriever, **changes))
     if method != "rda":
         part = {key: value for key, value in part.items() if not key.startswith("rda_")}
     return part
 
 
 def benchmark_part(settings: Settings, dataset: str) -> dict:
-    """What the generator and the reader depend on."""
-    part = to_mapping(settings.datasets[dataset])
-    aside = ("sft_pairs", "xi", "text_length", "table", "fine_grained", "download", "download_url")
-    return {key: value for key, value in part.items() if key not in aside}
+    """What the generator depends on."""
+    return decisive(settings.datasets[dataset], GENERATOR)
 
 
 def interaction_part(settings: Settings) -> dict:
     """THI's settings without those of its timing and of other re-rankings."""
-    part = to_mapping(settings.thi)
-    return {key: value for key, value in part.items() if key not in ("timing_queries", "yes_top_k")}
+    return decisive(settings.thi, ("rounds", "lambda", "xi_grid"))
 
 
 def lora_part(settings: Settings) -> dict:
     """LoRA's settings without those of the records."""
-    part = to_mapping(settings.sft)
+    part = decisive(settings.sft)
     return {key: value for key, value in part.items() if key != "negatives_top_k"}
 
 
 def rda_part(settings: Settings) -> dict:
     """RDA's settings that its texts depend on."""
-    part = to_mapping(settings.rda)
-    return {key: value for key, value in part.items() if key not in ("shards", "source")}
+    return decisive(settings.rda, ("variants", "temperature", "seed"))
 
 
-def mllm_part(settings: Settings) -> dict:
-    """The MLLM's settings."""
-    return to_mapping(settings.mllm)
+def mllm_part(settings: Settings, stage: str) -> dict:
+    """The MLLM's settings that a stage depends on.
+
+    Args:
+        stage: a key of `MLLM_KEYS`.
+    """
+    return decisive(settings.mllm, MLLM_KEYS[stage])
+
+
+def table_part(settings: Settings) -> dict:
+    """What the tables depend on beside their input files: which rows there are, and the draws of the intervals."""
+    return {
+        "rows": [(dataset, method, seed) for dataset, method, _, seed in rows(settings)],
+        "transfers": [(source, target, method, seed) for source, target, method, _, seed in transfers(settings)],
+        "layouts": {name: spec.layout for name, spec in settings.datasets.items()},
+        "fine_grained": [name for name, spec in settings.datasets.items() if spec.fine_grained],
+        "bootstrap": settings.bootstrap,
+    }

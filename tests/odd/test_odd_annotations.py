@@ -10,6 +10,7 @@ from helpers import save_official_layout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from running import snakemake
 
 from icl.data.annotations import read_annotations, read_benchmark
 from icl.data.download import unpack
@@ -383,6 +384,20 @@ def test_a_damaged_archive_is_named(content, tmp_path):
     (tmp_path / "set.zip").write_bytes(content)
     with pytest.raises(InputError, match="set.zip"):
         unpack(tmp_path / "set.zip", tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_job_ends_with_the_place_and_a_run_says_what_it_passed_over(distracted, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"datasets": {"mine": {"root": str(distracted)}}}))
+    asked = ("results/pairs/mine.parquet", "verify", "--configfile", str(config))
+    done = snakemake(tmp_path, *asked)
+    assert done.returncode == 0 and "mine: test: 3 images without captions" in done.stderr
+    assert "## mine: differs" in done.stderr
+    put(distracted, with_field(3, captions=[None])(records_of(distracted)))
+    done = snakemake(tmp_path, *asked, "--keep-going")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "record 3, caption 0: found null" in done.stderr and "## mine: refused" in done.stderr
 
 
 JSON = st.recursive(

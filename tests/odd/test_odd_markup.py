@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -119,7 +120,8 @@ def test_html_shows_a_text_as_it_stands(name):
 @settings(max_examples=300, deadline=None)
 def test_any_text_survives_each_markup(text):
     assert from_latex(markup.latex(text)) == markup.plain(text)
-    assert html.unescape(markup.html(f"x{text}")) == markup.plain(f"x{text}") or "\x80" <= max(text)
+    known = "".join(c for c in text if unicodedata.category(c) != "Cn")  # HTML has no way to write the others
+    assert html.unescape(markup.html(known)) == markup.plain(known)
     cells = markdown_cells(markup.markdown_table([["a", "b"], [markup.markdown(f"x{text}"), "1"]]))
     assert "".join(cells[1][0].split()) == "".join(f"x{markup.plain(text)}".split()) and cells[1][1] == "1"
 
@@ -165,7 +167,7 @@ def interaction(caption, refined):
 
 @pytest.mark.parametrize("first", range(0, len(TEXTS), 2))
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_the_examples_show_captions_as_they_stand(first, gallery, tmp_path):
+def test_the_examples_show_captions_as_they_stand(first, gallery):
     texts = list(TEXTS.values())[first : first + 2]
     figure = before_and_after([interaction(text, f"{text} zebra-striped socks") for text in texts], *gallery)
     words = "".join("".join(area.get_text() for area in figure.findobj(TextArea)).split())
@@ -174,8 +176,8 @@ def test_the_examples_show_captions_as_they_stand(first, gallery, tmp_path):
         assert f"Query:{said}Refined:{said}zebra-stripedsocks" in words
     bold = {area.get_text() for area in figure.findobj(TextArea) if area._text.get_weight() == "bold"}
     assert bold == {"zebra-striped", "socks"}
-    assert not any(drawn.get_parse_math() for drawn in figure.findobj(Text))
-    save(figure, tmp_path / "examples")
+    assert not any(drawn.get_parse_math() for drawn in texts_of(figure))
+    plt.close(figure)
 
 
 def test_added_words_are_marked():

@@ -18,6 +18,9 @@ FIGURES: Registry[Figure] = Registry(
         "sweeps": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.sweeps"),
         "rounds": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.rounds"),
         "examples": Figure(lambda s, d: [shown(s, d, "record.jsonl"), pairs_file(s, d)], f"{_HERE}.examples"),
+        "method": Figure(
+            lambda s, d: [shown(s, d, "record.jsonl"), pairs_file(s, d), f"{s.results}/table.csv"], f"{_HERE}.method"
+        ),
         "ccd": Figure(lambda s, d: [first_ccd(s, d)], f"{_HERE}.ccd"),
         "noise": Figure(lambda s, d: [f"{s.results}/noise_epochs.csv"], f"{_HERE}.noise", shown=False),
         "calibration": Figure(

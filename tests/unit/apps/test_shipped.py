@@ -1,9 +1,9 @@
 """The shipped retriever and adapter: whole, portable, and used only where they are what the configuration would train."""
 
-import dataclasses
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from icl.apps.shipped import SHIPPED, WEIGHTS, Trained, portable, read_xi, write_shipped
 from icl.errors import InputError
+from icl.fields import decisive
 from icl.files import CHECKSUMS, verify_checksums
 from icl.retriever.weights.checkpoints import load_retriever
 from icl.workflow import searching
@@ -116,8 +117,20 @@ def test_settings_that_change_no_weight_leave_the_shipped_models(change):
 
 def test_every_setting_of_the_retriever_and_of_the_adapter_is_compared():
     origin = searching.origin_of(settings())
-    assert {f.name for f in dataclasses.fields(settings().retriever)} == set(origin["retriever"])
-    assert {f.name for f in dataclasses.fields(settings().sft)} == set(origin["sft"])
+    assert set(decisive(settings().retriever)) == set(origin["retriever"])
+    assert set(decisive(settings().sft)) == set(origin["sft"])
+
+
+def test_from_another_folder_the_projects_own_models_are_the_shipped_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert searching.folder_of() == SHIPPED
+    changes = {
+        "retriever": {"checkpoint": str(HOUSE / "models/synthclip")},
+        "mllm": {"model": str(HOUSE / "models/synthvl")},
+    }
+    assert "differs" not in searching.models(settings(**changes), searching.folder_of()).who
+    (tmp_path / "models/synthpedes-icl").mkdir(parents=True)
+    assert searching.folder_of().parent == Path("models")
 
 
 def test_ones_own_models_and_none_shipped(tmp_path):

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 from PIL import Image
+from running import HOUSE
 
 from icl.markup import markdown
 from icl.report.figures import FIGURES, Place
@@ -13,7 +14,7 @@ from icl.report.overview import first_table, overview
 from icl.report.paper_tables import write_table
 from icl.report.style import save
 from icl.report.titles import FIGURES as FIGURE_TITLES
-from icl.report.titles import TABLES
+from icl.report.titles import TABLE_CAPTION, TABLES
 
 EVIL = "<script>alert(1)</script> & \"'"
 
@@ -94,6 +95,11 @@ def test_every_figure_has_a_title_and_every_title_a_figure():
     assert set(FIGURE_TITLES) == set(FIGURES)
     assert len({title for title, _ in FIGURE_TITLES.values()}) == len(FIGURES)
     assert len(set(TABLES.values())) == len(TABLES)
+
+
+def test_snakemakes_own_report_uses_the_same_caption_for_tables():
+    words = (HOUSE / "report/table.rst").read_text().partition("#}")[2]
+    assert " ".join(words.split()) == TABLE_CAPTION
 
 
 def test_the_main_figure_shows_every_method_of_its_benchmark_alone(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from helpers import official_pairs
 
 from icl.data.pairs import write_pairs
-from icl.ranking.measure import measure
+from icl.ranking.measure import measure, rank1_interval
 from icl.ranking.scores import MatrixScores
 from icl.report.estimate import estimate, expected_calls
 from icl.report.paper import paper_figure
@@ -29,7 +29,8 @@ def put(path, value):
 def results(tmp_path):
     """Two seeds of all rows on one benchmark; Rank-1 is 50 + seed, with THI 60 + seed."""
     settings = load_settings({"datasets": {"CUHK-PEDES": {"root": "x"}}, "seeds": [1, 2], "results": str(tmp_path)})
-    plain = dict(rank1_low=1, rank1_high=99, rank5=70, rank10=80, map=40, minp=30, queries=10, gallery=5)
+    each = {"first": [1] * 6 + [2] * 4, "average_precision": [1.0] * 6 + [0.5] * 4}
+    plain = dict(rank5=70, rank10=80, map=40, minp=30, queries=10, gallery=5, per_query=each)
     for n, name in enumerate(rows.metric_files(settings)):
         put(tmp_path / name, {"rank1": 51 + n % 2, **plain})
     for name in rows.selection_files(settings):
@@ -57,6 +58,7 @@ def test_tables_of_a_whole_run(results):
     assert len(table) == 14
     line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
     assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
+    assert 0 < line["rank1_low"] < 60 < line["rank1_high"] < 100
     assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
     assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
     assert (line["localise_fallbacks"], line["vqa_fallbacks"], line["rda_rewrite_fallbacks"]) == (1, 2, 9)
@@ -69,6 +71,17 @@ def test_tables_of_a_whole_run(results):
     assert summary.loc["ICL+THI", "rank1_sd"] == pytest.approx(np.sqrt(0.5), abs=1e-3)
     text = (folder / "summary.md").read_text()
     assert "61.50 ± 0.71" in text and "after LoRA | 70.000" in text
+
+
+def test_an_unverified_benchmark_shows_no_figure_of_the_paper(results):
+    settings, folder = results
+    write_pairs(official_pairs("cuhk-pedes").query("pid <= 3"), folder / "pairs/CUHK-PEDES.parquet")
+    out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge", "cost")}
+    write_tables(settings, folder, {**out, "summary_text": folder / "summary.md"})
+    for name in ("table", "timing", "summary"):
+        frame = pd.read_csv(out[name])
+        assert frame.filter(like="paper_").isna().all(axis=None) and len(frame)
+    assert "CUHK-PEDES is not compared with the paper: train: 3 identities" in (folder / "summary.md").read_text()
 
 
 def test_one_seed_has_no_spread():
@@ -88,8 +101,9 @@ def test_the_papers_figures():
 def test_measures_hold_the_interval_around_rank1():
     rng = np.random.default_rng(0)
     pids = np.arange(40)
-    found = measure(MatrixScores(rng.normal(size=(40, 40)) + 3 * np.eye(40)), pids, pids, 200)
-    assert found["rank1_low"] <= found["rank1"] <= found["rank1_high"]
+    found = measure(MatrixScores(rng.normal(size=(40, 40)) + 3 * np.eye(40)), pids, pids)
+    low, high = rank1_interval(found, 200)
+    assert low <= found["rank1"] <= high and low < high
     assert (found["queries"], found["gallery"]) == (40, 40)
 
 

@@ -66,7 +66,7 @@ def test_a_stage_depends_only_on_its_own_settings():
     assert stages.retriever_part(s, "a", "rde") == stages.retriever_part(other, "a", "rde")
     assert stages.retriever_part(s, "a", "rda") != stages.retriever_part(other, "a", "rda")
     assert stages.benchmark_part(s, "a") == stages.benchmark_part(other, "a")
-    assert stages.mllm_part(s) == stages.mllm_part(other)
+    assert all(stages.mllm_part(s, kind) == stages.mllm_part(other, kind) for kind in stages.MLLM_KEYS)
     assert stages.lora_part(s) != stages.lora_part(other)
     assert "timing_queries" not in stages.interaction_part(s)
 
