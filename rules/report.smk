@@ -8,15 +8,7 @@ ALL_FIGURES = expand(
     dataset=settings.tabled,
     name=[name for name, figure in FIGURES.items() if figure.shown],
 ) + expand(f"{RESULTS}/figures/calibration.png" if rows.judge_files(settings) else [])
-FIGURES_AND_NOISE = ALL_FIGURES + expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled)
-
-
-def reported_table(name):
-    """A table as Snakemake's own report shows it."""
-    title = titles.TABLES[name]
-    return report(
-        f"{RESULTS}/tables/{name}.html", caption="../report/table.rst", category="Tables", labels={"table": title}
-    )
+NOISE = [f"{RESULTS}/noise.md", *expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled)]
 
 
 localrules:
@@ -31,6 +23,7 @@ rule all:
         expand(f"{RESULTS}/figures/contact_sheet.png" if names.generated(settings) else []),
         TABLES,
         ALL_FIGURES,
+        NOISE,
 
 
 rule table:
@@ -73,7 +66,7 @@ rule report_page:
         tables=[path.replace(".md", ".csv") for path in TABLES]
         + expand(f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "time"))
         + [f"{RESULTS}/judge.csv", f"{RESULTS}/noise.csv"],
-        figures=FIGURES_AND_NOISE,
+        figures=ALL_FIGURES + NOISE[1:],
         provenance=f"{RESULTS}/provenance.json",
     output:
         f"{RESULTS}/report.html",
@@ -117,7 +110,7 @@ rule noise:
         "../workflow_scripts/noise.py"
 
 
-# The MLLM's answers, to replay a table without any model: `snakemake --cores all export_answers`
+# The MLLM's answers that this configuration's table stands on, to replay a table without any model: `snakemake --cores all export_answers`
 rule export_answers:
     input:
         f"{RESULTS}/table.csv",
@@ -133,6 +126,7 @@ rule export_answers:
         runtime=60,
         gpu=0,
     params:
+        answers=answers.patterns(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/export_answers.py"
@@ -142,7 +136,7 @@ rule export_answers:
 rule estimate:
     input:
         pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/estimate.csv",
     log:
