@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -11,7 +12,9 @@ import typing
 from icl.errors import InputError
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_WHOLE = re.compile(r"[-+]?\d+")
+_WHOLE = re.compile(r"[-+]?\d{1,18}")
+SEED_LIMIT = 100_000_000
+"""Greatest seed: what is derived from one must stay below 2^32, as scikit-learn and NumPy ask."""
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TRUTH = {"true": True, "false": False}
 _NULL = ("null", "Null", "NULL", "None", "~")
@@ -118,14 +121,21 @@ def _scalar(value, hint: type, path: str):
         return _TRUTH[value.lower()]  # Snakemake's --config gives nested values as text
     if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
-    if hint is float:
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            return float(value)  # YAML 1.1 reads 1e-4 as text
-        if isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+    if hint is float and not isinstance(value, bool):
+        if isinstance(value, int) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+            value = _as_float(value)  # YAML 1.1 reads 1e-4 as text
+        if isinstance(value, float) and not math.isfinite(value):
+            raise wrong_value(path, value, "a finite number")
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise wrong_value(path, value, _NAMES[hint])
     return value
+
+
+def _as_float(value: int | str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _within(value, limits, path: str):

@@ -25,7 +25,6 @@ rule search:
         search=to_mapping(settings.search),
         mllm=stages.mllm_part(settings, "thi"),
         thi=stages.interaction_part(settings),
-        who=lambda w: or_stop(searching.models, settings, searching.folder_of()).who,
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"
@@ -52,6 +51,6 @@ rule release:
         runtime=5,
         gpu=0,
     params:
-        origin=searching.origin_of(settings),
+        version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/release.py"

@@ -24,6 +24,7 @@ class MLLMServer(ThreadingHTTPServer):
         logprobs: whether the server gives token probabilities. slow: seconds of a slow answer.
         refused: fields of a request that the server does not know (answered by HTTP 422, with their names).
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
+        script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
     """
 
     daemon_threads = True
@@ -39,17 +40,18 @@ class MLLMServer(ThreadingHTTPServer):
         slow: float = 3.0,
         refused: tuple[str, ...] = (),
         room: int = 0,
+        script: Callable[[dict], tuple[int, object] | None] | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: list[tuple[float, str]] = []
         """(time.time(), prompt) of every whole answer, when it had been sent."""
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
-        self.refused, self.room, self.bodies = refused, room, []
+        self.refused, self.room, self.script, self.bodies = refused, room, script, []
         self.lock, self.asked, self.failed = threading.Lock(), Counter(), Counter()
 
     def __enter__(self):
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *error):
@@ -108,9 +110,12 @@ class _Handler(BaseHTTPRequestHandler):
         if body["model"] not in self.server.models:
             error = f"model '{body['model']}' not found"
             return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
-        if unknown := [name for name in self.server.refused if name in body]:
+        if unknown := [name for name in self.server.refused if name in {**body, **body.get("options", {})}]:
             return self._json(422, {"detail": f"Unexpected fields in the request: {unknown}"})  # as FastAPI words it
         self.server.bodies.append(body)
+        if self.server.script and (told := self.server.script(body)):
+            status, content = told
+            return self._send(status, content if isinstance(content, bytes) else json.dumps(content).encode())
         prompt, image = _ollama_question(body) if ollama else _openai_question(body)
         fault = self.server.fault(json.dumps([body["model"], prompt, base64.b64encode(image or b"").decode()]))
         if fault == "refuse":
@@ -131,7 +136,11 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
-        limit = body.get("options", {}).get("num_predict") if ollama else body.get("max_tokens")
+        limit = (
+            body.get("options", {}).get("num_predict")
+            if ollama
+            else body.get("max_tokens", body.get("max_completion_tokens"))
+        )
         if limit < self.server.room:
             (answer if ollama else answer["choices"][0])["done_reason" if ollama else "finish_reason"] = "length"
         whole = json.dumps(answer).encode()
@@ -145,6 +154,38 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         self._send(200, whole)
         self.server.sent.append((time.time(), prompt))
+
+
+def openai_body(content, tokens=(), finish_reason: str = "stop", **message) -> dict:
+    """A completion of any content.
+
+    Args:
+        tokens: (token, {token: probability of those likeliest in its place}). message: more of its fields.
+    """
+    choice = {
+        "index": 0,
+        "finish_reason": finish_reason,
+        "message": {"role": "assistant", "content": content, **message},
+    }
+    if tokens:
+        choice["logprobs"] = {"content": _places(tokens)}
+    return {"id": "1", "object": "chat.completion", "created": 0, "model": "synthvl", "choices": [choice]}
+
+
+def ollama_body(content, tokens=(), finish_reason: str = "stop", **message) -> dict:
+    """The same as Ollama says it."""
+    body = {"model": "synthvl", "message": {"role": "assistant", "content": content, **message}, "done": True}
+    return body | {"done_reason": finish_reason} | ({"logprobs": _places(tokens)} if tokens else {})
+
+
+def _places(tokens) -> list[dict]:
+    def one(token: str, share: float) -> dict:
+        return {"token": token, "logprob": math.log(share)}
+
+    return [
+        {**one(token, top.get(token, 1e-9)), "top_logprobs": [one(*pair) for pair in top.items()]}
+        for token, top in tokens
+    ]
 
 
 def _ollama_question(body: dict) -> tuple[str, bytes | None]:
@@ -164,7 +205,7 @@ def _openai_question(body: dict) -> tuple[str, bytes | None]:
 
 
 def _top(yes: float) -> list[dict]:
-    shares = (("Yes", yes), ("No", 1 - yes))
+    shares = sorted((("Yes", yes), ("No", 1 - yes)), key=lambda one: -one[1])
     return [{"token": token, "logprob": math.log(max(share, 1e-12)), "bytes": None} for token, share in shares]
 
 

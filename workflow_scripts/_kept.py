@@ -22,6 +22,7 @@ def keep(jobs, results: str) -> None:
     Args:
         jobs: Snakemake's jobs.
     """
+    put_back(results)
     folder, records = Path(results).absolute() / NAME, FilePersistence()
     shutil.rmtree(folder, ignore_errors=True)
     kept = []
@@ -38,21 +39,22 @@ def keep(jobs, results: str) -> None:
         if any(entry.values()):
             kept.append(entry)
     if kept:
-        (folder / "part").write_text(json.dumps({"workdir": os.getcwd(), "jobs": kept}))
+        (folder / "part").write_text(json.dumps(kept))
         (folder / "part").replace(folder / "jobs.json")  # from here on there is something to put back
-        atexit.register(put_back, folder.parent)
+        atexit.register(put_back, folder.parent, Path.cwd())
 
 
-def put_back(results: str | Path) -> None:
-    """Restore the outputs of jobs that began and did not end well, with what Snakemake knew about them; forget the others."""
+def put_back(results: str | Path, workdir: Path = Path()) -> None:
+    """Restore the outputs of jobs that began and did not end well, with what Snakemake knew about them; forget the others.
+
+    Args:
+        workdir: folder that Snakemake works in, and has left again at this process' end.
+    """
     folder = Path(results) / NAME
     if not (folder / "jobs.json").exists():
         return
-    state = json.loads((folder / "jobs.json").read_text())
-    workdir = Path(state["workdir"])
-    records = FilePersistence(path=workdir / ".snakemake")
-    back = []
-    for entry in state["jobs"]:
+    records, back = FilePersistence(path=workdir / ".snakemake"), []
+    for entry in json.loads((folder / "jobs.json").read_text()):
         marked = records._filter_incomplete_keys(entry)
         whole = all((workdir / name).exists() for name in entry)
         if not marked and (whole or _untouched(entry, folder, workdir)):
@@ -91,6 +93,7 @@ def _restore(copy: Path, now: Path) -> None:
     if now.is_dir():
         _remove(now)
     fresh.replace(now)
+    _remove(fresh)  # still there where both were links to one file
 
 
 def _remove(path: Path) -> None:

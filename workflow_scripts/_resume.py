@@ -10,7 +10,7 @@ def drop_foreign_state(snakemake, folder: Path) -> None:
     inputs = [(str(path), os.stat(path).st_mtime_ns) for path in snakemake.input]
     mine = hashlib.sha256(repr((sorted(snakemake.params.items()), inputs)).encode()).hexdigest()
     mark = folder / "state.sha256"
-    if (folder / "state.pt").exists() and (not mark.exists() or mark.read_text() != mine):
+    if (folder / "state.pt").exists() and (not mark.exists() or mark.read_bytes() != mine.encode()):
         (folder / "state.pt").unlink()
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(mine)

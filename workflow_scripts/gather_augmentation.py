@@ -7,7 +7,8 @@ from _glue import job
 with job(snakemake):
     from icl.data.pairs import read_pairs
     from icl.files import write_json
-    from icl.rda.augmentation import gather, import_published
+    from icl.rda.augmentation import gather
+    from icl.rda.published import import_published
 
     out, fallbacks = Path(snakemake.output.augmented), {}
     if snakemake.params.source:

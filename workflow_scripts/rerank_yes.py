@@ -23,8 +23,7 @@ with job(snakemake):
     found = rerank(kept, slice(None))
     pids = split.embeddings.text_pids, split.embeddings.image_pids
     metrics = measure(found.scores, *pids)
-    metrics |= {"calls": {"localise": found.calls}, "fallbacks": {"localise": found.fallbacks}}
-    write_json(snakemake.output.metrics, metrics)
+    write_json(snakemake.output.metrics, metrics | found.counts())
 
     times = untimed({"localise": found.calls}, queries)
     if live:

@@ -24,6 +24,7 @@ with job(snakemake):
 
     metrics = measure(result.scores, found.text_pids, found.image_pids)
     metrics |= {"refined": result.refined, "calls": result.calls, "fallbacks": result.fallbacks, "xi": xi}
+    metrics["unscored"] = result.unscored
     write_records(with_ranks(result.records, found, found.scores, result.scores), Path(out.record))
     write_json(out.metrics, metrics)
 

@@ -96,7 +96,9 @@ def image_files(gallery: Path) -> list[str]:
     Raises:
         InputError: no such folder, or none in it.
     """
-    found = sorted(str(p.relative_to(gallery)) for p in gallery.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(
+        str(p.relative_to(gallery)) for p in gallery.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+    )
     if not found:
         what = "no images" if gallery.is_dir() else "no such folder"
         raise InputError(f"gallery {gallery}", what, f"files ending in {', '.join(sorted(SUFFIXES))}", "Correct it.")

@@ -15,8 +15,8 @@ from pathlib import Path
 from icl.errors import InputError
 
 DIGEST = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"
-PIECES = 49152
-"""Byte pieces and merges of CLIP's vocabulary; start and end follow."""
+SIZE = 49408
+"""Tokens of CLIP's vocabulary: pieces of bytes, merges, mask, start and end."""
 
 
 def vocabulary_file() -> Path:
@@ -29,7 +29,9 @@ def vocabulary_file() -> Path:
         path = Path(str(metadata.distribution("open_clip_torch").locate_file("open_clip/bpe_simple_vocab_16e6.txt.gz")))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except (metadata.PackageNotFoundError, OSError) as error:
-        remedy = "pip install 'icl[paper]', or name a transformers folder or hub id, which brings its own tokenizer."
+        remedy = (
+            "pip install 'icl-reid[paper]', or name a transformers folder or hub id, which brings its own tokenizer."
+        )
         raise InputError("CLIP's vocabulary", "open_clip is not installed", "open_clip_torch", remedy) from error
     if digest != DIGEST:
         raise InputError(str(path), f"sha256 {digest[:12]}...", f"{DIGEST[:12]}...", "Reinstall open_clip_torch.")
@@ -47,11 +49,9 @@ def clip_tokenizer():
     """A transformers `CLIPTokenizer` with the published ids: mask 49405, start 49406, end 49407."""
     from transformers import CLIPTokenizer
 
-    lines = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n")
-    merges = [
-        tuple(line.split()) for line in lines[1 : PIECES - 256 - 2]
-    ]  # one less than the vocabulary has: the mask's place
-    symbols = byte_symbols()
+    lines, symbols = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n"), byte_symbols()
+    count = SIZE - 2 * len(symbols) - 3  # one less than the file's: the mask takes its place
+    merges = [tuple(line.split()) for line in lines[1 : 1 + count]]
     pieces = [*symbols, *(s + "</w>" for s in symbols), *("".join(pair) for pair in merges)]
     pieces += ["<|mask|>", "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
@@ -59,8 +59,16 @@ def clip_tokenizer():
 
 
 def clean(text: str) -> str:
-    """Captions as CLIP's code reads them: mended encoding, HTML entities resolved, single spaces, lower case."""
-    import ftfy
+    """Captions as CLIP's code reads them: mended encoding, HTML entities resolved, single spaces, lower case.
 
+    Raises:
+        InputError: ftfy is not installed.
+    """
+    try:
+        import ftfy
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "CLIP's vocabulary", "ftfy is not installed", "ftfy", "pip install 'icl-reid[paper]'."
+        ) from error
     text = html.unescape(html.unescape(ftfy.fix_text(text)))
     return " ".join(text.split()).lower()

@@ -49,6 +49,8 @@ class Augmentation:
         _, _, h, w = pixels.shape
         pixels = torch.where(self.flip.to(pixels.device).view(-1, 1, 1, 1), pixels.flip(3), pixels)
         padded = torch.nn.functional.pad(pixels, (self.pad,) * 4)
+        if not len(pixels):
+            return pixels  # a process' share of a small batch
         return torch.stack([padded[k, :, y : y + h, x : x + w] for k, (y, x) in enumerate(self.corners.tolist())])
 
     def erase(self, pixels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icl.data.layouts import LAYOUTS
-from icl.fields import setting
+from icl.fields import SEED_LIMIT, setting
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,21 @@ class DatasetSettings:
     fine_grained: bool = setting(False, "Long captions: what is trained or tested on it stands in Table 4, not 3.")
     download: bool = setting(False, "Download it where its owners serve it openly (RSTPReid).")
     download_url: str = setting("", "Mirror of one's own to download from instead.")
-    seed: int = setting(7, "Seed of the generator.")
-    train_identities: int = setting(0, "Generated training identities.", low=0)
-    val_identities: int = setting(0, "Generated validation identities.", low=0)
-    test_identities: int = setting(0, "Generated test identities.", low=0)
-    images_per_identity: int = setting(3, "Generated images of one identity.", low=1)
-    sft_pairs: int = setting(15000, "Clean pairs drawn for the SFT set (supplementary, section D).", low=1)
-    text_length: int | None = setting(
-        None, "Text tokens of this benchmark where they differ from retriever.text_length (UFine6926: 168)."
+    seed: int = setting(7, "Seed of the generator.", low=0, high=SEED_LIMIT)
+    train_identities: int = setting(0, "Generated training identities.", low=0, high=20_000)
+    val_identities: int = setting(0, "Generated validation identities.", low=0, high=20_000)
+    test_identities: int = setting(0, "Generated test identities.", low=0, high=20_000)
+    images_per_identity: int = setting(3, "Generated images of one identity.", low=1, high=1000)
+    sft_pairs: int = setting(
+        15000, "Clean pairs drawn for the SFT set (supplementary, section D).", low=1, high=100_000_000
     )
-    xi: float | None = setting(None, "Fixed THI threshold; null selects it on the val split.")
+    text_length: int | None = setting(
+        None,
+        "Text tokens of this benchmark where they differ from retriever.text_length (UFine6926: 168).",
+        low=4,
+        high=4096,
+    )
+    xi: float | None = setting(None, "Fixed THI threshold; null selects it on the val split.", low=-1e6, high=1e6)
 
     @property
     def has_val(self) -> bool:

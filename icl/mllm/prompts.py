@@ -6,6 +6,7 @@ T_loc, T_vqa and T_aggr stand as printed in the supplementary (Figures 1 to 3); 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -38,11 +39,14 @@ def load_prompt(name: str) -> Prompt:
 
 
 def _fill(name: str, **values: str) -> str:
-    # Plain replacement: captions may hold braces.
-    text = load_prompt(name).text
-    for key, value in values.items():
-        text = text.replace("{" + key + "}", value)
-    return text
+    # Plain replacement, all at once: texts may hold braces.
+    filled = {"{" + key + "}": _plain(value) for key, value in values.items()}
+    return re.sub("|".join(map(re.escape, filled)), lambda found: filled[found[0]], load_prompt(name).text)
+
+
+def _plain(text: str) -> str:
+    """A text that is no markup of a chat (`<|im_end|>` ends nothing) and has no halves of characters."""
+    return text.encode("utf-8", "replace").decode().replace("<|", "< |")
 
 
 def system_text() -> str:

@@ -23,7 +23,7 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class MatrixScores:
-    """A matrix (Q, G), which may be memory-mapped."""
+    """A matrix (Q, G) of real numbers, which may be memory-mapped; rows are given in float32 or float64."""
 
     matrix: np.ndarray
 
@@ -32,7 +32,9 @@ class MatrixScores:
         return self.matrix.shape
 
     def rows(self, queries: slice | np.ndarray) -> np.ndarray:
-        return self.matrix[queries]
+        rows = self.matrix[queries]
+        whole = np.result_type(rows.dtype, np.float32) if rows.dtype.itemsize <= 8 else np.float64
+        return np.asarray(rows, dtype=whole)
 
 
 @dataclass(frozen=True)

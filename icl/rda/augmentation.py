@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from icl.data.pairs import captions_of
 from icl.errors import InputError
+from icl.files import read_records
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import Backend, Request
 from icl.mllm.settings import MLLMSettings
@@ -33,22 +33,25 @@ def augment(rows: pd.DataFrame, root: Path, backend: Backend, settings: MLLMSett
 
     Returns:
         One dict a caption: caption_id, enriched, sub_sentences, diversity_captions (n lists of m), and fallbacks by kind: a
-        T_vqa without a numbered line, an empty T_aggr, a T_dec without sub-sentences, rewrites that were rejected.
+        T_vqa without a list, a T_aggr that is empty, refuses or repeats its input, a T_dec without sub-sentences, rewrites
+        that were rejected.
     """
     limit = settings.max_new_tokens_text
     images = sorted({root / image for image in rows.image})
     seen = backend.answer([Request("vqa", prompts.vqa_text(), image, settings.max_new_tokens_vqa) for image in images])
     said = {image: answer.text for image, answer in zip(images, seen, strict=True)}
     subtexts = {image: reading.vqa_subtexts(text) for image, text in said.items()}
-    aggregate = [prompts.aggregate_text(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
-    enriched = [a.text for a in backend.answer([Request("aggregate", text, None, limit) for text in aggregate])]
+    given = [(row.caption, subtexts[root / row.image]) for row in rows.itertuples()]
+    merging = [Request("aggregate", prompts.aggregate_text(caption, seen), None, limit) for caption, seen in given]
+    merged = backend.answer(merging)
+    enriched = [reading.merged_text(a.text, [caption, *seen]) for a, (caption, seen) in zip(merged, given, strict=True)]
     texts = [text or row.caption for text, row in zip(enriched, rows.itertuples(), strict=True)]
     split = backend.answer([Request("decompose", prompts.decompose_text(text), None, limit) for text in texts])
-    sentences = [reading.numbered_list(answer.text) for answer in split]
+    sentences = [reading.listed(answer.text) for answer in split]
     rewrites = rewrite_all(sorted({s for parts in sentences for s in parts}), backend, limit, rda)
     out = []
     for row, text, whole, parts in zip(rows.itertuples(), texts, enriched, sentences, strict=True):
-        fallbacks = {"vqa": int(not reading.numbered_list(said[root / row.image])), "aggregate": int(not whole)}
+        fallbacks = {"vqa": int(not reading.listed(said[root / row.image])), "aggregate": int(not whole)}
         fallbacks |= {"decompose": int(not parts), "rewrite": sum(rewrites[s][1] for s in parts)}
         out.append(
             {
@@ -74,7 +77,7 @@ def rewrite_all(
     answers = backend.answer([Request("rewrite", text, None, limit, **draws) for text in texts])
     out = {}
     for sentence, answer in zip(sentences, answers, strict=True):
-        lines = reading.numbered_list(answer.text)[:m]
+        lines = reading.listed(answer.text)[:m]
         kept = [line for line in lines if same_attributes(line, sentence)]
         out[sentence] = (kept + [sentence] * (m - len(kept)), m - len(kept))
     return out
@@ -89,28 +92,12 @@ def gather(shards: list[Path], out: Path) -> dict[str, int]:
     rows, fallbacks = [], Counter(dict.fromkeys(FALLBACKS, 0))
     for path in shards:
         try:
-            rows += [json.loads(line) for line in path.read_text().splitlines()]
-        except ValueError as error:
+            found = [(int(row["caption_id"]), row) for row in read_records(path)]
+            for _, row in found:
+                fallbacks.update(row["fallbacks"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(str(path), f"a broken line ({error})", "JSON lines", "Delete it and run again.") from error
-    for row in rows:
-        fallbacks.update(row["fallbacks"])
+        rows += found
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(sorted(rows, key=lambda row: row["caption_id"]), indent=1))
+    out.write_text(json.dumps([row for _, row in sorted(rows, key=lambda one: one[0])], indent=1))
     return dict(fallbacks)
-
-
-def import_published(path: Path, pairs: pd.DataFrame, out: Path) -> None:
-    """Take a published augmentation file (`diversity_captions` beside the annotation rows) in place of generation.
-
-    Raises:
-        InputError: the file's train captions are not those of the pairs table.
-    """
-    train = [row for row in json.loads(path.read_text()) if row.get("split") == "train"]
-    texts = [(c, d) for row in train for c, d in zip(row["captions"], row.get("diversity_captions", []), strict=True)]
-    rows = captions_of(pairs[pairs.split == "train"].sort_values("caption_id"))
-    if [c for c, _ in texts] != rows.caption.tolist():
-        found = f"{len(texts)} train captions that are not the benchmark's {len(rows)}"
-        raise InputError(str(path), found, "the same captions in the same order", "Check rda.source.")
-    table = [{"caption_id": int(c), "diversity_captions": d} for c, (_, d) in zip(rows.caption_id, texts, strict=True)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(table, indent=1))

@@ -75,9 +75,10 @@ def probe(backend: Backend, rows: pd.DataFrame, root: Path, settings: Settings, 
     seen = ask("vqa", [Request("vqa", prompts.vqa_text(), i, m.max_new_tokens_vqa) for i in images])
     limit = m.max_new_tokens_text
     merge = [prompts.aggregate_text(t, reading.vqa_subtexts(s)) for t, s in zip(texts, seen, strict=True)]
-    whole = ask("aggregate", [Request("aggregate", text, None, limit) for text in merge])
+    merged = ask("aggregate", [Request("aggregate", text, None, limit) for text in merge])
+    whole = [reading.merged_text(answer) or text for answer, text in zip(merged, texts, strict=True)]
     parts = ask("decompose", [Request("decompose", prompts.decompose_text(w), None, limit) for w in whole])
-    single = [(reading.numbered_list(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
+    single = [(reading.listed(part) or [text])[0] for part, text in zip(parts, texts, strict=True)]
     ask("rewrite", [Request("rewrite", prompts.rewrite_text(s, settings.rda.variants), None, limit) for s in single])
     return seconds
 

@@ -38,9 +38,10 @@ def noise_text(table: pd.DataFrame, epochs: pd.DataFrame) -> str:
     """Both tables as Markdown: means over seeds."""
     means = table.groupby(["benchmark", "noise", "ccd"])[list(METRICS)].mean().reset_index()
     divided = epochs[epochs.ccd & (epochs.epoch > 1)]
-    course = divided.groupby(["benchmark", "noise", "epoch"])[list(DIVISION)].mean().reset_index()
+    names = [name for name in DIVISION if name in divided]  # none after a single epoch, which no division precedes
+    course = divided.groupby(["benchmark", "noise", "epoch"])[names].mean().reset_index()
     parts = []
     for found in (means, course):
         found["benchmark"] = found.benchmark.map(markdown)
-        parts.append(found.to_markdown(index=False, floatfmt=".2f", disable_numparse=[0]))
+        parts.append(found.to_markdown(index=False, floatfmt=".2f", disable_numparse=[0] if len(found) else False))
     return "# Noise study: a share of the training captions permuted\n\n" + "\n\n".join(parts) + "\n"

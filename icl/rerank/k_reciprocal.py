@@ -7,17 +7,26 @@ from scipy import sparse
 
 from icl.ranking.scores import EmbeddingScores, MatrixScores, blocks
 
+LEAST = 1e-5
+"""Length of a difference to the mean, as a share of the vector's own, below which it is rounding."""
+
 
 def centred(scores: EmbeddingScores) -> np.ndarray:
     """One vector for each text, then for each image (Q + G, D), whose products are the scores' mean cosines.
 
     The mean of each modality is taken away first: texts and images lie apart, and neighbours would be of one kind only.
+    A vector that equals its modality's mean (the only query, say) stays as it is: nothing of it would be left.
     """
-    parts = []
-    for rows in (scores.texts, scores.images):
-        moved = [part - part.mean(0) for part in rows]
-        parts.append(np.concatenate([m / np.linalg.norm(m, axis=1, keepdims=True) for m in moved], axis=1))
+    parts = [np.concatenate([_from_mean(part) for part in rows], axis=1) for rows in (scores.texts, scores.images)]
     return np.concatenate(parts) / len(scores.texts) ** 0.5
+
+
+def _from_mean(rows: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) of length 1 from the mean of all."""
+    moved = rows - rows.mean(0)
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    own = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(lengths > LEAST * own, moved / np.maximum(lengths, 1e-30), rows / np.maximum(own, 1e-30))
 
 
 def _neighbours(vectors: np.ndarray, k: int, block: int = 1024) -> tuple[np.ndarray, np.ndarray]:

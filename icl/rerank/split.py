@@ -15,7 +15,7 @@ from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
-from icl.ranking.scores import Part, Scores
+from icl.ranking.scores import MatrixScores, Part, Scores
 from icl.rerank.settings import THISettings
 from icl.rerank.thi.session import THIResult, run_thi
 from icl.rerank.thi.threshold import select_xi
@@ -106,11 +106,15 @@ class Split:
 def _encoder(embeddings: Embeddings | GivenScores, retriever: Path | None) -> Encode:
     """By the retriever; where only scores are given, a query's own row stands for its refined one."""
     if retriever is None:
-        return lambda raw, texts, queries: Part(raw, queries)
+        return lambda raw, texts, queries: Part(raw, np.asarray(queries, dtype=np.int64))
     from icl.retriever.encoding.embeddings import encode_texts
     from icl.retriever.weights.checkpoints import load_retriever
 
     model, tokenizer = load_retriever(retriever)
-    return lambda raw, texts, queries: embeddings.scores_of(
-        tuple(t.numpy() for t in encode_texts(model, tokenizer, texts))
-    )
+
+    def encode(raw: Scores, texts: list[str], queries: np.ndarray) -> Scores:
+        if not texts:
+            return MatrixScores(np.zeros((0, raw.shape[1])))
+        return embeddings.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
+
+    return encode

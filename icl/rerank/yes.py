@@ -10,6 +10,7 @@ import numpy as np
 
 from icl.mllm import prompts, reading
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
+from icl.progress import announce
 from icl.ranking.scores import Scores, top_candidates
 
 
@@ -42,7 +43,7 @@ class Promoted:
 class YesResult:
     """Attributes:
     scores: re-ranked similarities. shares: (Q, k) Yes probabilities. calls: MLLM questions. seconds: wall time.
-    fallbacks: answers without Yes or No, which count as No.
+    fallbacks: answers without Yes or No, which count as No. unscored: answers without probabilities, which count as 1 or 0.
     """
 
     scores: Promoted
@@ -50,6 +51,15 @@ class YesResult:
     calls: int
     seconds: float
     fallbacks: int = 0
+    unscored: int = 0
+
+    def counts(self) -> dict:
+        """What the metrics tell besides."""
+        told = {"calls": {"localise": self.calls}, "fallbacks": {"localise": self.fallbacks}, "unscored": self.unscored}
+        if self.unscored:
+            share = f"{self.unscored} of {self.calls} answers to T_loc have no probabilities"
+            announce(f"WARNING ICL+Yes: {share}: they count as 1 or 0, and equal ones keep the retriever's order")
+        return told
 
 
 def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Backend, k: int) -> YesResult:
@@ -66,4 +76,4 @@ def by_yes(scores: Scores, captions: list[str], images: list[Path], backend: Bac
     shares = np.array([reading.yes_share(answer) for answer in answers]).reshape(candidates.shape)
     none = sum(not reading.says_yes_or_no(answer.text) for answer in answers)
     merged = Promoted(scores, candidates, shares)
-    return YesResult(merged, shares, len(requests), time.perf_counter() - start, none)
+    return YesResult(merged, shares, len(requests), time.perf_counter() - start, none, reading.unscored(answers))

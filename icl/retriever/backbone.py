@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 from transformers.activations import QuickGELUActivation
 
+from icl.data.tokenizer import ends
+
 Choose = Callable[[Tensor], Tensor]
 """Attention row (B, L) of the global token to the places (B, m) of the tokens wanted."""
 CPU_ROWS = 1024
@@ -88,7 +90,9 @@ def attention_row(layer: nn.Module, y: Tensor, keys: Tensor, at: Tensor, causal:
         y: (B, L, C) the block's normed input. keys: (B, nh, L, hs) of it.
     """
     with torch.no_grad():
-        q = layer.self_attn.q_proj(y[torch.arange(len(y), device=y.device), at]).view(*keys.shape[:2], 1, -1)
+        q = layer.self_attn.q_proj(y[torch.arange(len(y), device=y.device), at]).view(
+            *keys.shape[:2], 1, keys.shape[-1]
+        )
         scores = (q @ keys.transpose(2, 3))[:, :, 0].float() * q.shape[-1] ** -0.5  # (B, nh, L)
         if causal:
             later = torch.arange(y.shape[1], device=y.device) > at[:, None]
@@ -119,7 +123,7 @@ def last_block(layer: nn.Module, x: Tensor, at: Tensor, causal: bool, choose: Ch
     past = None
     if causal:
         past = (torch.arange(x.shape[1], device=x.device) <= places.unsqueeze(-1)).unsqueeze(1)  # (B, 1, m, L)
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2).reshape(*places.shape, -1)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=past).transpose(1, 2).flatten(2)
     return _mlp(layer, take(x, places) + attn.out_proj(y)), row
 
 
@@ -190,7 +194,7 @@ class CLIPBackbone(nn.Module):
         embeddings = self.vision.embeddings
         b, c, h, w = pixels.shape
         p = embeddings.patch_size
-        rows = pixels.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * p * p)
+        rows = pixels.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         patches = F.linear(rows, embeddings.patch_embedding.weight.flatten(1))
         x = torch.cat([embeddings.class_embedding.expand(b, 1, -1), patches], dim=1) + self.image_positions
         x = self.vision.pre_layrnorm(x)
@@ -209,5 +213,5 @@ class CLIPBackbone(nn.Module):
         *first, last = self.text.encoder.layers
         for layer in first:
             x = _block(layer, x, causal=True)
-        x, row = last_block(last, x, ids.argmax(1), True, choose)
+        x, row = last_block(last, x, ends(ids), True, choose)
         return self.text_projection(self.text.final_layer_norm(x)), row

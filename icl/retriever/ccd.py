@@ -73,7 +73,8 @@ def quality(division: Division | None, really_clean: np.ndarray) -> dict[str, fl
     """How well a division finds the pairs that the noise study spoilt: precision, recall and AUROC of "noisy", in percent.
 
     Args:
-        really_clean: (N,) the truth; empty answer where all pairs are clean or nothing was divided.
+        really_clean: (N,) the truth; empty answer where all pairs are clean or nothing was divided; no AUROC (NaN) where
+            all are noisy.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -85,5 +86,5 @@ def quality(division: Division | None, really_clean: np.ndarray) -> dict[str, fl
     return {
         "ccd_precision": 100 * hit / max(1, int(called.sum())),
         "ccd_recall": 100 * hit / int(noisy.sum()),
-        "ccd_auroc": 100 * float(roc_auc_score(noisy, doubt)),
+        "ccd_auroc": float("nan") if noisy.all() else 100 * float(roc_auc_score(noisy, doubt)),
     }

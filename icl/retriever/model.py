@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from icl.data.tokenizer import PAD
+from icl.data.tokenizer import PAD, ends
 from icl.retriever.backbone import Choose, CLIPBackbone
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -64,7 +64,7 @@ class TokenSelection(nn.Module):
         """(B, k, D) selected tokens, of which (B, k) are kept, to (B, E); a row without any is zero."""
         chosen = F.normalize(tokens, dim=-1, eps=1e-8)
         if self.padding_counts:
-            values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, -1)
+            values = self._transform(chosen.flatten(0, 1)).view(*kept.shape, self.out)
             pooled = values.masked_fill(~kept.unsqueeze(-1), float("-inf"))
         else:  # padding never enters BatchNorm's statistics
             values = self._transform(chosen[kept])
@@ -73,7 +73,13 @@ class TokenSelection(nn.Module):
         return pooled.amax(1).masked_fill(~kept.any(1, keepdim=True), 0.0)
 
     def _transform(self, rows: Tensor) -> Tensor:
-        return self.linear(rows) + self.output(F.relu(self.norm(self.hidden(rows))))
+        return self.linear(rows) + self.output(F.relu(self._normed(self.hidden(rows))))
+
+    def _normed(self, rows: Tensor) -> Tensor:
+        norm = self.norm
+        if norm.training and len(rows) == 1:  # one token alone has no variance: the running statistics stand in
+            return F.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
+        return norm(rows)
 
 
 class NoTokens(nn.Module):
@@ -95,6 +101,7 @@ class RDE(nn.Module):
         padding_counts: what the text's BatchNorm sees where a caption has fewer words than are kept: nothing, or padding
             (as published).
         precision: arithmetic of the backbone (autocast); weights, heads and losses are float32.
+        tokens: as in `retriever.tokens`.
     """
 
     def __init__(
@@ -104,9 +111,11 @@ class RDE(nn.Module):
         ratio: float,
         padding_counts: bool = False,
         precision: str = "float32",
+        tokens: str = "careful",
     ) -> None:
         super().__init__()
         self.backbone, self.ratio, self.dtype = backbone, ratio, PRECISIONS[precision]
+        self.careful = tokens == "careful"
         self.image_tse = TokenSelection(backbone.dim, tse_dim) if tse_dim else NoTokens()
         self.text_tse = TokenSelection(backbone.dim, tse_dim, padding_counts) if tse_dim else NoTokens()
 
@@ -120,12 +129,13 @@ class RDE(nn.Module):
 
     def select_texts(self, ids: Tensor) -> Selection:
         """Token ids (B, L) through the text tower."""
-        rows, end = torch.arange(len(ids), device=ids.device), ids.argmax(1)
+        rows, end = torch.arange(len(ids), device=ids.device), ends(ids)
         special = torch.zeros_like(ids, dtype=torch.bool)
         special[:, 0] = True
         special[rows, end] = True
         k = int(self.ratio * (len(self.backbone.text_positions) - 2)) if self.text_tse.out else 0
-        return self._select(self.backbone.encode_texts, ids, end, ids != PAD, special, k)
+        present = torch.arange(ids.shape[1], device=ids.device) <= end[:, None] if self.careful else ids != PAD
+        return self._select(self.backbone.encode_texts, ids, end, present, special, k)
 
     def _select(self, tower, x: Tensor, whole: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
         with torch.autocast(x.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None):

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from icl.data.settings import DatasetSettings
 from icl.errors import InputError
 from icl.fields import build, object_schema, wrong_value
+from icl.retriever.settings import check_sizes
 from icl.workflow.names import TRAINED
 from icl.workflow.settings import Settings
 
@@ -20,8 +25,10 @@ def load_settings(mapping: dict) -> Settings:
     """
     settings = build(Settings, mapping, "")
     _check_datasets(settings)
+    _check_training(settings)
     _check_retrievers(settings)
     _check_mllm(settings)
+    _check_pretraining(settings)
     return settings
 
 
@@ -31,6 +38,8 @@ def settings_schema() -> dict:
 
 
 def _check_datasets(settings: Settings) -> None:
+    if not settings.results.strip():
+        raise wrong_value("results", settings.results, "a folder")
     if not settings.datasets:
         raise InputError("config key datasets", "no benchmark", "at least one", "Add one under `datasets:`.")
     for key in ("methods", "seeds"):
@@ -46,11 +55,61 @@ def _check_datasets(settings: Settings) -> None:
             raise InputError(path, found, "exactly one of them", "Set root to the benchmark's folder.")
         if dataset.download and dataset.layout != "rstpreid" and not dataset.download_url:
             raise wrong_value(f"datasets.{name}.download", True, "false: its owners hand the files out on request only")
-        if dataset.generator and not (dataset.train_identities and dataset.test_identities):
-            raise InputError(path, "no identities", "train_identities and test_identities", "Set both.")
+        if dataset.generator:
+            _check_identities(name, dataset)
         interacts = settings.retrievers or any("THI" in method for method in settings.methods)
         if interacts and dataset.xi is None and not dataset.has_val:
             raise InputError(f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it.")
+
+
+def _check_identities(name: str, dataset: DatasetSettings) -> None:
+    """A generated benchmark has somebody to find, and in training and validation somebody to mistake for another."""
+    if not (dataset.train_identities and dataset.test_identities):
+        found, remedy = "no identities", "Set both."
+        raise InputError(f"config key datasets.{name}", found, "train_identities and test_identities", remedy)
+    if dataset.train_identities == 1:
+        raise wrong_value(f"datasets.{name}.train_identities", 1, "at least 2: one alone has no negatives")
+    if dataset.val_identities == 1:
+        raise wrong_value(f"datasets.{name}.val_identities", 1, "0 or at least 2: one alone is always found")
+
+
+def _check_training(settings: Settings) -> None:
+    retriever, jobs = settings.retriever, settings.jobs
+    patch = _patch_size(retriever.checkpoint)
+    check_sizes(retriever, retriever.text_length, patch)
+    for name, dataset in settings.datasets.items():
+        if dataset.text_length is not None:
+            check_sizes(retriever, dataset.text_length, patch, key=f"datasets.{name}.text_length")
+    if retriever.warmup_epochs and retriever.warmup_epochs >= retriever.epochs:
+        expected = f"fewer than the {retriever.epochs} of retriever.epochs"
+        raise wrong_value("retriever.warmup_epochs", retriever.warmup_epochs, expected)
+    if jobs.training_processes % jobs.training_nodes:
+        expected = f"a divisor of jobs.training_processes, {jobs.training_processes}"
+        raise wrong_value("jobs.training_nodes", jobs.training_nodes, expected)
+    if retriever.batch_size < jobs.training_processes:
+        expected = f"at least jobs.training_processes, {jobs.training_processes}: each takes a share of a batch"
+        raise wrong_value("retriever.batch_size", retriever.batch_size, expected)
+    percents = [round(100 * share, 6) for share in settings.noise_study]
+    if any(p != int(p) for p in percents) or len(set(percents)) < len(percents):
+        raise wrong_value("noise_study", list(settings.noise_study), "shares in whole percent, without repeats")
+
+
+def _patch_size(checkpoint: str) -> int | None:
+    """Of a transformers folder; None where it is not there yet, or of another form."""
+    try:
+        found = json.loads((Path(checkpoint) / "config.json").read_text())["vision_config"]["patch_size"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _check_pretraining(settings: Settings) -> None:
+    p = settings.pretrain
+    if len(p.vl_mixture_steps) != 3:
+        raise wrong_value("pretrain.vl_mixture_steps", list(p.vl_mixture_steps), "three numbers, one a stage")
+    if p.clip_batch > 3 * p.clip_identities:
+        expected = f"at most {3 * p.clip_identities}, three an identity of pretrain.clip_identities"
+        raise wrong_value("pretrain.clip_batch", p.clip_batch, expected)
 
 
 def _check_retrievers(settings: Settings) -> None:

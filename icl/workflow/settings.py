@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from icl.apps.settings import SearchSettings
 from icl.data.settings import DatasetSettings
-from icl.fields import setting
+from icl.fields import SEED_LIMIT, setting
 from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.pretrain.settings import PretrainSettings
 from icl.rda.settings import RDASettings
@@ -19,12 +19,17 @@ from icl.workflow.methods import METHODS
 class JobSettings:
     """What the jobs ask of a cluster; the profile names account and partition."""
 
-    gpus: int = setting(0, "GPUs of a job that runs a model (of one process, where it trains with several).", low=0)
+    gpus: int = setting(
+        0, "GPUs of a job that runs a model (of one process, where it trains with several).", low=0, high=1024
+    )
     gpu_type: str = setting("", "Type of these GPUs as the cluster names it (a100), or empty for any.")
     training_processes: int = setting(
-        1, "Processes of one retriever training, started by torchrun: one a GPU, or a share of the CPU threads.", low=1
+        1,
+        "Processes of one retriever training, started by torchrun: one a GPU, or a share of the CPU threads.",
+        low=1,
+        high=4096,
     )
-    training_nodes: int = setting(1, "Nodes that these processes are spread over (Slurm).", low=1)
+    training_nodes: int = setting(1, "Nodes that these processes are spread over (Slurm).", low=1, high=4096)
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,19 @@ class Settings:
         "Rows of results/table.csv.",
         choices=METHODS,
     )
-    seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.")
+    seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.", low=0, high=SEED_LIMIT)
     results: str = setting("results", "Folder of all outputs.")
-    threads: int = setting(2, "CPU threads of a timed job, which runs alone.", low=1)
+    threads: int = setting(2, "CPU threads of a timed job, which runs alone.", low=1, high=4096)
     training_threads: int = setting(
         1,
         "CPU threads of one training: two trainings side by side use two cores better than one after the other.",
         low=1,
+        high=4096,
     )
-    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1)
-    noise_study: tuple[float, ...] = setting((0.5,), "Shares of permuted training captions in the target `noise`.")
+    bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1, high=1_000_000)
+    noise_study: tuple[float, ...] = setting(
+        (0.5,), "Shares of permuted training captions in the target `noise`, in whole percent.", low=0.01, high=1
+    )
     retrievers: dict[str, GivenRetrieverSettings] = field(
         default_factory=dict,
         metadata={"help": "Further retrievers by name, each with rows NAME and NAME+THI (Table 5)."},

@@ -13,7 +13,7 @@ from vectors_at import GOLDEN
 from icl.data.annotations import read_annotations
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
-from icl.rda.augmentation import import_published
+from icl.rda.published import import_published
 from icl.rda.reorganize import reorganize
 
 pytestmark = pytest.mark.golden
@@ -41,7 +41,9 @@ def single_file(tmp_path_factory):
 @pytest.mark.parametrize("length", [77, 168])
 def test_token_ids(single_file, length):
     meta = load_json("tokenize")
-    tokenizer = CaptionTokenizer(single_file, length)
+    tokenizer = CaptionTokenizer(
+        single_file, length, tokens="published"
+    )  # "<|endoftext|>" in a caption is a token there
     assert (tokenizer.mask, tokenizer.start, tokenizer.end) == (meta["mask_id"], meta["sot_id"], meta["eot_id"])
     wrong = []
     for caption in meta["captions"]:

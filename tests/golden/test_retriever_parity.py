@@ -49,6 +49,7 @@ def published_model(golden, padding: bool = True):
         image_width=c["image_size"][1],
         select_ratio=c["select_ratio"],
         batchnorm_padding=padding,
+        tokens="published",  # one of the captions holds token id 0, which the published code takes for padding
     )
     return build_retriever(from_published(state), settings, c["context_length"]).eval()
 
@@ -120,6 +121,20 @@ def test_selected_patches(golden):
     rows[:, 0] = -1
     found = rows.topk(meta["k_visual"], dim=1).indices
     assert np.array_equal(np.sort(found.detach(), 1), np.sort(data["img_topk_idx"], 1))
+
+
+def test_careful_tokens_agree_on_every_caption_without_token_0(golden):
+    """And on the global embedding of every one."""
+    _, data, _ = golden
+    ids = torch.tensor(data["caption_ids"])
+    places = torch.arange(ids.shape[1])
+    holds = ((ids == 0) & (places < ids.argmax(1)[:, None])).any(1)
+    assert holds.any() and not holds.all()
+    careful = published_model(golden)
+    careful.careful = True
+    bge, tse = careful.text_features(ids)
+    close(bge, data["txt_bge"])
+    close(tse[~holds], data["txt_tse"][~holds.numpy()])
 
 
 def test_batch_may_be_trimmed_to_its_longest_caption(golden):

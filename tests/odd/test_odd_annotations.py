@@ -283,10 +283,10 @@ def test_metrics_see_the_further_images(distracted, tmp_path):
     np.save(tmp_path / "test.npy", right + 2 * decoy)
     found = read_given(tmp_path / "test.npy", rows)
     assert found.scores.shape == (8, 7) and set(found.text_pids) == {5, 6}
-    assert measure(found.scores, found.text_pids, found.image_pids, 10)["rank1"] == 0, "the decoys come first"
+    assert measure(found.scores, found.text_pids, found.image_pids)["rank1"] == 0, "the decoys come first"
     np.save(tmp_path / "test.npy", right)
     found = read_given(tmp_path / "test.npy", rows)
-    measured = measure(found.scores, found.text_pids, found.image_pids, 10)
+    measured = measure(found.scores, found.text_pids, found.image_pids)
     assert (measured["rank1"], measured["queries"], measured["gallery"]) == (100, 8, 7)
     np.save(tmp_path / "test.npy", np.ones((8, 4)))
     with pytest.raises(InputError, match="expected.*8, 7"):
@@ -302,7 +302,7 @@ def test_embeddings_hold_the_further_images(distracted):
     class Tokenizer:
         def encode(self, texts):
             assert all(isinstance(text, str) for text in texts)
-            return torch.ones(len(texts), 4, dtype=torch.long)
+            return torch.arange(4).expand(len(texts), -1)  # the end has the greatest id
 
     class Model:
         backbone = type("B", (), {"image_positions": torch.zeros(1)})

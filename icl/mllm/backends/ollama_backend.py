@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 
 import httpx
 import ollama
 
 from icl.errors import InputError
-from icl.mllm.backends.served import Refused, Served, Transient, encoded_image, shares_of
+from icl.mllm.backends.failures import Transient, Wishes, failure_of, shortened
+from icl.mllm.backends.network import client_for, through
+from icl.mllm.backends.replies import Reply, ollama_reply, parsed
+from icl.mllm.backends.served import Served, encoded_image, verdict_identity, with_room
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
 TOP = 20
-"""Most likely first tokens asked for (servers from 0.12.11 on have them)."""
+"""Most likely tokens asked for in each place (servers from 0.12.11 on have them)."""
+COSTS = {
+    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "format": "",  # the words are read, whatever they are
+    "temperature": "answers are drawn at the model's own temperature, and another run may get others",
+    "seed": "what is drawn at random cannot be drawn again",
+}
+"""What is lost without a part of the request, by the word that a server's refusal of it names."""
+HERE = "http://127.0.0.1:11434"
+"""Where Ollama listens if nothing else is said."""
 BARE = 3
 """Replies without probabilities after which a server is taken for an older one: a fault alone is no proof."""
+
+
+UNREADABLE = (
+    ConnectionError,
+    httpx.HTTPError,
+    ollama.ResponseError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What the client raises where a server is down, refuses, or sends a body of another form."""
 
 
 class OllamaBackend(Served):
@@ -31,7 +57,14 @@ class OllamaBackend(Served):
         if self.adapted and not settings.adapter_model:
             remedy = "Name the model made with the adapter in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
-        self.client = ollama.Client(host=settings.url or None, timeout=settings.timeout)
+        self.url = settings.url or os.environ.get("OLLAMA_HOST") or HERE
+        self.url = f"127.0.0.1{self.url}" if self.url.startswith(":") else self.url
+        hooks = {"response": [self._keep_body]}
+        self.client = client_for(
+            self.url,
+            lambda options: ollama.Client(host=self.url, timeout=settings.timeout, event_hooks=hooks, **options),
+        )
+        self.wishes, self._last = Wishes(self.url, COSTS), threading.local()
         self._digests: dict[str, str] = {}
         self._bare: float = 0
         """Replies without probabilities, as long as there were none with them."""
@@ -42,13 +75,12 @@ class OllamaBackend(Served):
         Raises:
             InputError: it is not, or a model has not been pulled.
         """
-        where = f"Ollama server {self.settings.url or 'on this machine'}"
+        where, remedy = f"Ollama server {self.url}", "Start `ollama serve`, or correct mllm.url."
         try:
-            have = {model.model: model.digest or "" for model in self.client.list().models}
-        except (ConnectionError, httpx.HTTPError, ollama.ResponseError) as error:
-            raise InputError(
-                where, str(error), "a list of models", "Start `ollama serve`, or correct mllm.url."
-            ) from error
+            have = {str(model.model): model.digest or "" for model in self.client.list().models}
+        except UNREADABLE as error:
+            found = f"{_reason(error)}{through(self.url)}"
+            raise InputError(where, found, "a list of models", remedy) from error
         self._digests = have
         wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
         for name in wanted:
@@ -56,12 +88,13 @@ class OllamaBackend(Served):
                 raise InputError(where, f"models {', '.join(sorted(have)) or 'none'}", name, f"Run: ollama pull {name}")
 
     def identity(self, task: str) -> dict[str, str]:
-        """The digest of the model that answers this task, and the pixel budget."""
+        """The digest of the model that answers this task, the pixel budget, and how verdicts are read."""
         if not self._digests:
             self.check()
         name = self._model(task)
         digest = self._digests.get(name) or self._digests.get(f"{name}:latest", "")
-        return {"backend": "ollama", "model": name, "digest": digest, "max_pixels": str(self.settings.max_pixels)}
+        found = {"backend": "ollama", "model": name, "digest": digest, "max_pixels": str(self.settings.max_pixels)}
+        return found | verdict_identity(task)
 
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
@@ -74,49 +107,57 @@ class OllamaBackend(Served):
         user = {"role": "user", "content": request.text}
         if request.image is not None:
             user["images"] = [encoded_image(request.image, self.settings.max_pixels)]
-        found = self._send(request, user, request.max_new_tokens)
-        if found.done_reason == "length" and not request.choices:
-            found = self._send(request, user, 2 * request.max_new_tokens)  # once more, with room
-        return self._read(found, request)
+        return with_room(request, lambda limit: self._send(request, user, limit))
 
-    def _send(self, request: Request, user: dict, limit: int) -> ollama.ChatResponse:
-        options = {"temperature": request.temperature, "seed": request.seed}
-        options |= {"num_ctx": self.settings.num_ctx, "num_predict": limit}
+    def _send(self, request: Request, user: dict, limit: int) -> Reply:
+        while True:
+            options = {"temperature": request.temperature, "seed": request.seed}
+            wishes = self.wishes.granted(
+                {name: {name: value} for name, value in options.items()} | self._wanted(request)
+            )
+            options = {name: value for name, value in options.items() if name in wishes}
+            options |= {"num_ctx": self.settings.num_ctx, "num_predict": limit}
+            more = {name: value for word in ("logprob", "format") for name, value in wishes.get(word, {}).items()}
+            try:
+                reply = self._put(request, user, options, more)
+            except ollama.ResponseError as error:
+                said = self._last.body.decode("utf-8", "replace")
+                if self.wishes.learn(error.status_code, said, wishes):
+                    continue
+                raise failure_of(error.status_code, said, request.task in self.answered) from error
+            if request.choices:
+                self._bare = -math.inf if any(position.top for position in reply.positions) else self._bare + 1
+            return reply
+
+    def _put(self, request: Request, user: dict, options: dict, more: dict) -> Reply:
+        self._last.body = b""
         try:
-            return self.client.chat(
+            self.client.chat(
                 self._model(request.task),
                 [{"role": "system", "content": system_text()}, user],
                 options=options,
                 keep_alive=self.settings.keep_alive,
-                **self._wanted(request),
+                **more,
             )
-        except ollama.ResponseError as error:
-            if error.status_code in (400, 401, 403, 404):
-                raise Refused(f"HTTP {error.status_code}: {error.error}") from error
-            raise Transient(f"HTTP {error.status_code}: {error.error}") from error
         except httpx.TimeoutException as error:
             raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
         except (ConnectionError, httpx.HTTPError) as error:
-            raise Transient(f"no connection: {error}") from error
-        except ValueError as error:  # a body that is no chat
-            raise Transient(f"unreadable reply: {str(error).splitlines()[0]}") from error
+            raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            pass  # of another form than the client knows: what can be read of it is read here
+        return ollama_reply(parsed(self._last.body))
 
-    def _wanted(self, request: Request) -> dict:
+    def _keep_body(self, response: httpx.Response) -> None:
+        self._last.body = response.read()
+
+    def _wanted(self, request: Request) -> dict[str, dict]:
         """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
         if not request.choices:
             return {}
-        if self._bare < BARE:
-            return {"logprobs": True, "top_logprobs": TOP}
-        return {"format": {"type": "string", "enum": list(request.choices)}}
+        if self._bare < BARE and "logprob" not in self.wishes.refused:
+            return {"logprob": {"logprobs": True, "top_logprobs": TOP}}
+        return {"format": {"format": {"type": "string", "enum": list(request.choices)}}}
 
-    def _read(self, found, request: Request) -> Answer:
-        text, shares = found.message.content or "", None
-        if request.choices and found.logprobs:
-            top = found.logprobs[0].top_logprobs or [found.logprobs[0]]
-            shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
-            self._bare = -math.inf
-        elif request.choices:
-            self._bare += 1
-        if shares:
-            text = max(shares, key=shares.get)
-        return Answer(text, shares, found.prompt_eval_count or 0, found.eval_count or 0)
+
+def _reason(error: Exception) -> str:
+    return shortened(str(error) or type(error).__name__)

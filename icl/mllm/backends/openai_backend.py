@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import os
 
 import openai
 
 from icl.errors import InputError
-from icl.mllm.backends.served import Refused, Served, Transient, data_uri, shares_of
+from icl.mllm.backends.failures import Transient, Wishes, failure_of, reason_of, shortened
+from icl.mllm.backends.network import client_for, host_of, through
+from icl.mllm.backends.replies import Reply, openai_reply, parsed
+from icl.mllm.backends.served import Served, data_uri, verdict_identity, with_room
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
 TOP = 20
-"""Most likely first tokens asked for."""
-EXTRAS = {
-    "logprob": lambda choices: {"logprobs": True, "top_logprobs": TOP},
-    "structured": lambda choices: {"extra_body": {"structured_outputs": {"choice": list(choices)}}},  # vLLM
+"""Most likely tokens asked for in each place."""
+COSTS = {
+    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "structured": "",  # the words are read, whatever they are
+    "max_tokens": "",  # max_completion_tokens says the same
+    "max_completion_tokens": "answers have no limit",
+    "temperature": "answers are drawn at the server's own temperature, and another run may get others",
+    "seed": "what is drawn at random cannot be drawn again",
 }
-"""By the word that a server's refusal would name."""
+"""What is lost without a part of the request, by the word that a server's refusal of it names."""
 
 
 class OpenAIBackend(Served):
-    """Questions as chat completions; Yes/No by structured choice and from the first token's probabilities, where there are any.
+    """Questions as chat completions; Yes/No by structured choice and from token probabilities, where there are any.
 
     A LoRA adapter is served under a name of its own (vLLM's `--enable-lora`): `mllm.adapter_model` names it.
     """
@@ -34,10 +40,21 @@ class OpenAIBackend(Served):
         if self.adapted and not settings.adapter_model:
             remedy = "Name the served adapter in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the adapter's name on the server", remedy)
+        if not settings.url.startswith(("http://", "https://")) or not host_of(settings.url):
+            expected = "the server's address, such as http://host:8000/v1"
+            raise InputError("mllm.url", repr(settings.url), expected, "Give it with http:// or https://.")
         key = os.environ.get("OPENAI_API_KEY", "none")
-        self.client = openai.OpenAI(base_url=settings.url, api_key=key, timeout=settings.timeout, max_retries=0)
-        self.extras = dict(EXTRAS)
-        """What this server is asked for with a Yes/No question; what it refuses is left out from then on."""
+        self.client = client_for(
+            settings.url,
+            lambda options: openai.OpenAI(
+                base_url=settings.url,
+                api_key=key,
+                timeout=settings.timeout,
+                max_retries=0,
+                http_client=openai.DefaultHttpxClient(**options),
+            ),
+        )
+        self.wishes = Wishes(settings.url, COSTS)
 
     def check(self) -> None:
         """Whether the server is there and knows the models.
@@ -49,12 +66,16 @@ class OpenAIBackend(Served):
             InputError: it is not, or it does not.
         """
         try:
-            names = {model.id for model in self.client.models.list()}
+            listed = [model.id for model in self.client.models.list()]
+            names = {name for name in listed if isinstance(name, str)}
         except openai.APIStatusError as error:
             names = {f"no list ({_reason(error)})"}
-        except openai.OpenAIError as error:
+        except openai.APIConnectionError as error:
             remedy = "Start it, or correct mllm.url (it ends in /v1)."
-            raise InputError(f"MLLM server {self.settings.url}", _reason(error), "a list of models", remedy) from error
+            found = f"{_reason(error)}{through(self.settings.url)}"
+            raise InputError(f"MLLM server {self.settings.url}", found, "a list of models", remedy) from error
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            names = {f"no list ({_reason(error)})"}
         wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
         for name in wanted:
             if name not in names:
@@ -63,17 +84,20 @@ class OpenAIBackend(Served):
     def _ask_a_word(self, name: str, names: set[str]) -> None:
         try:
             word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
-            self.client.chat.completions.create(model=name, messages=word, max_tokens=1)
+            self._create(name, word, 1, {})
         except openai.RateLimitError:
             return  # it is there, and busy
-        except openai.OpenAIError as error:
-            found = f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}"
+        except (openai.OpenAIError, ValueError, TypeError) as error:
+            found = (
+                f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}{through(self.settings.url)}"
+            )
             remedy = "Correct mllm.model or mllm.adapter_model, or start the server with it."
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy) from error
 
     def identity(self, task: str) -> dict[str, str]:
-        """The server's name for the model that answers this task, and the pixel budget."""
-        return {"backend": "openai", "model": self._model(task), "max_pixels": str(self.settings.max_pixels)}
+        """The server's name for the model that answers this task, the pixel budget, and how verdicts are read."""
+        found = {"backend": "openai", "model": self._model(task), "max_pixels": str(self.settings.max_pixels)}
+        return found | verdict_identity(task)
 
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
@@ -88,61 +112,42 @@ class OpenAIBackend(Served):
             uri = data_uri(request.image, self.settings.max_pixels)
             content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
         messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
-        found = self._send(request, messages, request.max_new_tokens)
-        if found.choices[0].finish_reason == "length" and not request.choices:
-            found = self._send(request, messages, 2 * request.max_new_tokens)  # once more, with room
-        return self._read(found, request)
+        return with_room(request, lambda limit: self._send(request, messages, limit))
 
-    def _send(self, request: Request, messages: list[dict], limit: int):
-        sent = dict(self.extras) if request.choices else {}
-        extra = {key: value for more in sent.values() for key, value in more(request.choices).items()}
+    def _send(self, request: Request, messages: list[dict], limit: int) -> Reply:
+        wishes = {"temperature": {"temperature": request.temperature}, "seed": {"seed": request.seed}}
+        if request.choices:
+            wishes["logprob"] = {"logprobs": True, "top_logprobs": TOP}
+            wishes["structured"] = {"extra_body": {"structured_outputs": {"choice": list(request.choices)}}}  # vLLM
         try:
-            return self.client.chat.completions.create(
-                model=self._model(request.task),
-                messages=messages,
-                temperature=request.temperature,
-                seed=request.seed,
-                max_tokens=limit,
-                **extra,
-            )
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            unknown = [name for name in sent if name in error.response.text.lower()]
-            for name in unknown:
-                self.extras.pop(name, None)
-            if unknown:
-                return self._send(request, messages, limit)
-            raise Refused(_reason(error)) from error
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-            raise Refused(_reason(error)) from error
+            return openai_reply(parsed(self._create(self._model(request.task), messages, limit, wishes)))
         except openai.APITimeoutError as error:
             raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
         except openai.APIConnectionError as error:
-            raise Transient(f"no connection: {error.__cause__ or error}") from error
+            raise Transient(f"no connection: {_reason(error)}{through(self.settings.url)}") from error
         except openai.APIStatusError as error:
-            raise Transient(f"HTTP {error.status_code}: {_reason(error)}") from error
-        except (openai.OpenAIError, ValueError, TypeError) as error:  # a body that is no completion
+            raise failure_of(error.status_code, error.response.text, request.task in self.answered) from error
+        except (openai.OpenAIError, ValueError, TypeError) as error:
             raise Transient(f"unreadable reply: {_reason(error)}") from error
 
-    def _read(self, found, request: Request) -> Answer:
-        try:
-            choice, usage = found.choices[0], found.usage
-            text = choice.message.content or ""
-        except (AttributeError, IndexError, TypeError) as error:
-            raise Transient(f"unreadable reply: {error}") from error
-        shares = None
-        if request.choices and choice.logprobs and choice.logprobs.content:
-            first = choice.logprobs.content[0]
-            top = first.top_logprobs or [first]
-            shares = shares_of([(t.token, math.exp(t.logprob)) for t in top], request.choices)
-        if shares:
-            text = max(shares, key=shares.get)
-        counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        return Answer(text, shares, *counts)
+    def _create(self, model: str, messages: list[dict], limit: int, wishes: dict[str, dict]) -> bytes:
+        """The body of a completion; what the server refuses to know is left out from then on."""
+        while True:
+            limits = {name: {name: limit} for name in ("max_tokens", "max_completion_tokens")}
+            sent = self.wishes.granted(wishes | limits)
+            if "max_tokens" in sent:
+                del sent["max_completion_tokens"]
+            more = {name: value for wish in sent.values() for name, value in wish.items()}
+            try:
+                raw = self.client.chat.completions.with_raw_response
+                return raw.create(model=model, messages=messages, **more).http_response.content
+            except openai.APIStatusError as error:
+                if not self.wishes.learn(error.status_code, error.response.text, sent):
+                    raise
 
 
 def _reason(error: Exception) -> str:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    said = error.response.text if isinstance(error, openai.APIStatusError) else ""
-    if said and reason == f"Error code: {error.status_code}":  # a body of another form than OpenAI's
-        reason = f"{reason}: {' '.join(said.split())}"
-    return reason[:300]
+    if isinstance(error, openai.APIStatusError):
+        return f"HTTP {error.status_code}: {reason_of(error.response.text)}"
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
+    return shortened(str(cause or error) or type(cause or error).__name__)

@@ -16,18 +16,14 @@ import tenacity
 
 from icl.data.pictures import load_image, within_aspect
 from icl.errors import InputError
+from icl.mllm.backends.failures import Declined, Refused, Transient
+from icl.mllm.backends.network import through
+from icl.mllm.backends.replies import Reply, verdict
+from icl.mllm.cleaning import spoken
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.reading import says_yes_or_no
 from icl.mllm.settings import MLLMSettings
 from icl.progress import progress
-
-
-class Transient(Exception):
-    """A failure that another try may mend; the message begins with its kind and a colon."""
-
-
-class Refused(Exception):
-    """A failure that no other try will mend (wrong request, unknown model, no access)."""
 
 
 @lru_cache(maxsize=4096)
@@ -48,32 +44,47 @@ def data_uri(path: Path, max_pixels: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(encoded_image(path, max_pixels)).decode()}"
 
 
-def shares_of(tokens: Sequence[tuple[str, float]], choices: tuple[str, ...]) -> dict[str, float] | None:
-    """Probabilities of the choices from a server's most likely first tokens; None where none of them is a choice's beginning.
+def verdict_identity(task: str) -> dict[str, str]:
+    """What an answer to a question with choices depends on besides the model: where in the reply it is read.
+
+    Answers stored before it was read in the place that decides are asked again.
+    """
+    return {"verdict": "in its place"} if task == "localise" else {}
+
+
+THINKING = 1024
+"""Tokens of room for a reply that was cut before it said anything: it thinks first."""
+
+
+def with_room(request: Request, send: Callable[[int], Reply]) -> Answer:
+    """A reply, read; one that was cut at its limit is asked for once more: with twice the room, or with some to think.
 
     Args:
-        tokens: (token, probability). Tokens of any case that begin a choice (" yes", "Y") count for it.
+        send: a limit in tokens to a reply.
+
+    Raises:
+        Transient, Declined, Refused: there is none.
     """
-    found = dict.fromkeys(choices, 0.0)
-    for token, share in tokens:
-        word = token.strip(' "*▁Ġ').lower()
-        for choice in choices:
-            if word and choice.lower().startswith(word):
-                found[choice] += share
-    total = sum(found.values())
-    return {choice: share / total for choice, share in found.items()} if total > 0 else None
+    reply, limit = send(request.max_new_tokens), request.max_new_tokens
+    said = reply.says(request.choices)
+    if reply.cut and not (said and request.choices):
+        reply = send(2 * limit if said else limit + THINKING)
+    text, shares = verdict(reply, request.choices) if request.choices else (reply.text, None)
+    return Answer(text, shares, reply.prompt_tokens, reply.answer_tokens)
 
 
 class Served:
     """Asks many questions side by side; a failed one is tried again, later and later, and in the end marked.
 
     Args:
-        ask: one question to one answer; raises Transient or Refused.
+        ask: one question to one answer; raises Transient, Declined or Refused.
     """
 
     def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
-        self.settings, self._ask = settings, ask
+        self.settings, self.url, self._ask = settings, settings.url, ask
         self.tolerant = settings.on_failure == "fallback"
+        self.answered: set[str] = set()
+        """Tasks of which this server has answered a question."""
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests; `error` says why one is missing.
@@ -126,18 +137,19 @@ class Served:
         )
         try:
             return tries(self._once, request)
-        except Transient as error:
+        except (Transient, Declined) as error:
             return Answer("", error=str(error))
         except Refused as error:
             remedy = "Correct mllm.model or mllm.url, or start the server with this model."
-            raise InputError(f"MLLM server {s.url}", str(error), "an answer", remedy) from error
+            raise InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy) from error
 
     def _once(self, request: Request) -> Answer:
         start = time.perf_counter()
         answer = self._ask(request)
-        if not answer.text.strip():
+        if not spoken(answer.text):
             raise Transient("empty content: nothing but white space or thinking")
         if request.choices and answer.probabilities is None and not says_yes_or_no(answer.text):
             raise Transient(f"off format: {answer.text[:60]!r} where {' or '.join(request.choices)} was asked for")
+        self.answered.add(request.task)
         seconds = time.perf_counter() - start
         return Answer(answer.text, answer.probabilities, answer.prompt_tokens, answer.answer_tokens, seconds)

@@ -151,10 +151,12 @@ def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     try:
-        family = AutoConfig.from_pretrained(folder).model_type
+        family = AutoConfig.from_pretrained(folder, trust_remote_code=False).model_type
         if family not in FAMILIES:
             raise ValueError(f"model_type {family}, not one of {', '.join(FAMILIES)}")
-        return AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+        return AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, attn_implementation="eager", trust_remote_code=False
+        )
     except Exception as error:  # transformers, safetensors and the OS each raise their own types
         raise InputError(
             str(folder),
@@ -186,7 +188,7 @@ def load_qwen_vl(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = _load_weights(model_folder, arithmetic(precision))
-    processor = AutoProcessor.from_pretrained(model_folder)
+    processor = AutoProcessor.from_pretrained(model_folder, trust_remote_code=False)
     if device.type == "cpu":
         speed_up_on_cpu(model)
     if adapter:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from icl.errors import InputError
 from icl.mllm import prompts
 from icl.mllm.protocol import YES_NO, Backend, Request, require_answers
-from icl.mllm.reading import yes_share
+from icl.mllm.reading import unscored, yes_share
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -34,8 +35,16 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
     """Ask T_loc on held-out records of kinds own, easy and hard.
 
     Returns:
-        accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions, reliability.
+        accuracy_own, accuracy_easy, accuracy_hard (percent), auroc_easy, auroc_hard, calibration_error, questions, reliability;
+        those of a kind without records are left out. `unscored`, where there are any: answers that are 0 or 1 for want of
+        probabilities.
+
+    Raises:
+        InputError: no records.
     """
+    if not records:
+        remedy = "Leave the judge out, or give a benchmark with a val split of two identities or more."
+        raise InputError("held-out questions", "none", "captions of a val split", remedy)
     requests = [Request("localise", prompts.localise_text(r["caption"]), root / r["image"], 4, YES_NO) for r in records]
     answers = backend.answer(requests)
     require_answers(requests, answers, backend)
@@ -45,7 +54,10 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
     out = {"accuracy_own": 100 * float((own > 0.5).mean())}
     for kind in ("easy", "hard"):
         wrong = shares[kinds == kind]
-        out[f"accuracy_{kind}"] = 100 * float((wrong <= 0.5).mean())
-        out[f"auroc_{kind}"] = auroc(own, wrong)
+        if len(wrong):
+            out[f"accuracy_{kind}"] = 100 * float((wrong <= 0.5).mean())
+            out[f"auroc_{kind}"] = auroc(own, wrong)
     out["calibration_error"] = calibration_error(shares, kinds == "own")
+    if count := unscored(answers):
+        out["unscored"] = count
     return {**out, "questions": len(records), "reliability": reliability(shares, kinds == "own")}

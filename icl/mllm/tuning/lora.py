@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from icl.errors import InputError
+from icl.files import resume, same_shapes
 from icl.mllm import prompts
 from icl.mllm.protocol import Request
 from icl.mllm.qwen.model import load_qwen_vl
@@ -104,7 +105,8 @@ class LoraTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss, hits = self._backward(batch)
         if not math.isfinite(loss):
-            raise FloatingPointError(f"LoRA step {self.step}: loss {loss}; records {batch[:8]}...")
+            remedy = "Lower sft.lr, or take mllm.precision bfloat16 or float32."
+            raise InputError(f"LoRA step {self.step}", f"loss {loss} on records {batch[:8]}", "a finite loss", remedy)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.step += 1
@@ -134,17 +136,33 @@ class LoraTrainer:
 
     def _save_state(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
-        adapter = get_peft_model_state_dict(self.qwen.model)
-        state = {name: getattr(self, name) for name in STATE}
-        torch.save({**state, "adapter": adapter, "optimizer": self.optimizer.state_dict()}, self.out / "state.part")
+        torch.save(self._state(), self.out / "state.part")
         (self.out / "state.part").replace(self.out / "state.pt")
 
+    def _state(self) -> dict:
+        state = {name: getattr(self, name) for name in STATE}
+        return {
+            **state,
+            "adapter": get_peft_model_state_dict(self.qwen.model),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
     def _resume(self) -> None:
-        if not (self.out / "state.pt").exists():
-            return
-        state = torch.load(self.out / "state.pt", weights_only=True)
-        set_peft_model_state_dict(self.qwen.model, state["adapter"])
+        resume(self.out / "state.pt", self._state, self._take)
+
+    def _take(self, state: dict) -> None:
+        """Go on from a state.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is not one of this training.
+        """
+        if not 0 <= state["epoch"] == len(state["history"]) <= self.sft.epochs or set(state["sums"]) != set(START):
+            raise ValueError(f"epoch {state['epoch']} with a history of {len(state['history'])}")
+        if min(state["step"], state["done"]) < 0:
+            raise ValueError(f"step {state['step']}, {state['done']} of the epoch")
+        same_shapes(state["adapter"], get_peft_model_state_dict(self.qwen.model))  # peft takes what fits, in silence
         self.optimizer.load_state_dict(state["optimizer"])
+        set_peft_model_state_dict(self.qwen.model, state["adapter"])
         for name in STATE:
             setattr(self, name, state[name])
 
@@ -157,6 +175,6 @@ def finetune(sft: SFTSettings, mllm: MLLMSettings, records: list[dict], root: Pa
         out: receives the adapter and history.csv; an interrupted run resumes at its last saved state.
 
     Raises:
-        InputError: no records, or the model does not load. FloatingPointError: the loss is not finite.
+        InputError: no records, the model does not load, or the loss is not finite.
     """
     LoraTrainer(sft, mllm, records, root, seed, out).run()

@@ -18,7 +18,7 @@ def merge_adapter(model: str, adapter: Path, out: Path) -> None:
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    whole = AutoModelForImageTextToText.from_pretrained(model, dtype="auto")
+    whole = AutoModelForImageTextToText.from_pretrained(model, dtype="auto", trust_remote_code=False)
     merged = attach_adapter(whole, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
-    AutoProcessor.from_pretrained(model).save_pretrained(out)
+    AutoProcessor.from_pretrained(model, trust_remote_code=False).save_pretrained(out)

@@ -18,7 +18,7 @@ from icl.mllm import prompts
 def build_records(
     rows: pd.DataFrame, clean: set[int], negatives: dict[int, list[str]], pairs: int, seed: int
 ) -> list[dict]:
-    """One Yes and one No record for each drawn clean text.
+    """One Yes and one No record for each drawn clean text; none of a text without an image of another identity.
 
     Args:
         rows: pairs table of the train split. clean: caption_ids that CCD calls clean.
@@ -29,7 +29,9 @@ def build_records(
         Records {id, caption_id, caption, image, answer, kind}; kind is "own" or "hard".
     """
     rng = random.Random(seed)
-    candidates = [row for row in rows.itertuples() if row.caption_id in clean]
+    candidates = [
+        row for row in rows.itertuples() if row.caption_id in clean and len(negatives.get(row.caption_id, ()))
+    ]
     drawn = rng.sample(candidates, min(pairs, len(candidates)))
     records = []
     for row in drawn:
@@ -41,18 +43,20 @@ def build_records(
 
 
 def heldout_records(rows: pd.DataFrame, negatives: dict[int, list[str]], seed: int) -> list[dict]:
-    """Held-out questions: for each caption its own image, a random other identity's, and the retriever's worst confusion."""
+    """Held-out questions: for each caption its own image, a random other identity's, and the retriever's worst confusion.
+
+    In a split of one identity there is its own image only.
+    """
     rng = random.Random(seed)
     images = rows.drop_duplicates("image")
     records = []
     for row in captions_of(rows).itertuples():
-        other = images[images.pid != row.pid]
-        easy = other.image.iloc[rng.randrange(len(other))]
-        for image, answer, kind in (
-            (row.image, "Yes", "own"),
-            (easy, "No", "easy"),
-            (negatives[row.caption_id][0], "No", "hard"),
-        ):
+        other = images[images.pid != row.pid].image
+        asked = [(row.image, "Yes", "own")]
+        if len(other):
+            asked += [(other.iloc[rng.randrange(len(other))], "No", "easy")]
+        asked += [(image, "No", "hard") for image in negatives.get(row.caption_id, [])[:1]]
+        for image, answer, kind in asked:
             record = {"caption_id": int(row.caption_id), "caption": row.caption, "image": image}
             records.append({"id": len(records), **record, "answer": answer, "kind": kind})
     return records

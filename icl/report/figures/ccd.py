@@ -18,6 +18,9 @@ def ccd_mixture(division: pd.DataFrame):
         division: the `ccd.parquet` of a training.
     """
     figure, axes = new_figure(1, 2, width=2 * COLUMN, sharey=True)
+    if "loss_bge" not in division:
+        axes[0].set_title("nothing was divided (retriever.ccd: false)")
+        return figure
     for axis, name in zip(axes, ("bge", "tse"), strict=True):
         values = division[f"loss_{name}"]
         bins = np.linspace(values.min(), values.max(), 40)

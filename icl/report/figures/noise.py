@@ -23,7 +23,7 @@ def noise_study(epochs: pd.DataFrame):
         mean, name = group.groupby("epoch").mean(numeric_only=True), f"{noise:.0%} noise, {'with' if ccd else 'no'} CCD"
         if mean.get("val_map", pd.Series(dtype=float)).notna().any():  # none without a val split
             axes[0].plot(mean.index, mean["val_map"], line, color=colour, label=name)
-        if ccd:
+        if ccd and "ccd_auroc" in mean:  # none after a single epoch, which no division precedes
             axes[1].plot(mean.index, mean["ccd_auroc"], line, color=colour, label=name)
     axes[0].set(xlabel="epoch", ylabel="mAP on val")
     axes[1].set(xlabel="epoch", ylabel="AUROC of CCD's doubt")

@@ -25,7 +25,8 @@ Refine = Callable[[list[str], np.ndarray], Scores]
 class THIResult:
     """Attributes:
     records: one dict a query, for the interaction record. scores: re-ranked similarities.
-    calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: answers by kind that were none (see `Session`).
+    calls: MLLM questions by kind. seconds: wall time by stage. fallbacks: answers by kind that were none, and
+    unscored: answers of T_loc without probabilities (see `Session`).
     """
 
     records: list[dict]
@@ -33,6 +34,7 @@ class THIResult:
     calls: dict[str, int]
     seconds: dict[str, float]
     fallbacks: dict[str, int] = field(default_factory=dict)
+    unscored: int = 0
 
     @property
     def refined(self) -> int:
@@ -45,7 +47,8 @@ class Session:
     """One back-end and one gallery: asks, counts and times.
 
     What is no answer falls back, and is counted in `fallbacks` by kind: T_loc without Yes or No is a No; T_vqa without a
-    numbered line gives its lines; an empty T_aggr gives the caption and the sub-texts, joined.
+    list gives its lines, or nothing where it refuses; a T_aggr that is empty, refuses or repeats its input gives the caption
+    and the sub-texts, joined. `unscored` counts answers of T_loc without probabilities, whose Yes probability is 0 or 1.
     """
 
     backend: Backend
@@ -54,9 +57,10 @@ class Session:
     calls: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     fallbacks: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("localise", "vqa", "aggregate"), 0))
+    unscored: int = 0
 
     def __post_init__(self) -> None:
-        self._is_yes, self._subtexts = reading.READINGS[self.settings.reading]
+        self._is_yes, self._subtexts, self._merged = reading.READINGS[self.settings.reading]
 
     def _timed(self, stage: str, start: float) -> None:
         self.seconds[stage] += time.perf_counter() - start
@@ -78,7 +82,9 @@ class Session:
                 )
                 for q in open_rows
             ]
-            for q, answer in zip(open_rows, self._ask(requests), strict=True):
+            answers = self._ask(requests)
+            self.unscored += reading.unscored(answers)
+            for q, answer in zip(open_rows, answers, strict=True):
                 yes = self._is_yes(answer.text)
                 self.fallbacks["localise"] += not reading.says_yes_or_no(answer.text)
                 shares[q].append(round(reading.yes_share(answer), 4))
@@ -91,7 +97,7 @@ class Session:
         start, columns = time.perf_counter(), sorted(set(columns))
         limit = self.settings.max_new_tokens_vqa
         answers = self._ask([Request("vqa", prompts.vqa_text(), self.images[c], limit) for c in columns])
-        self.fallbacks["vqa"] += sum(not reading.numbered_list(answer.text) for answer in answers)
+        self.fallbacks["vqa"] += sum(not reading.listed(answer.text) for answer in answers)
         self._timed("vqa", start)
         return {c: self._subtexts(answer.text) for c, answer in zip(columns, answers, strict=True)}
 
@@ -101,8 +107,9 @@ class Session:
         limit = self.settings.max_new_tokens_text
         pairs = list(zip(captions, subtexts, strict=True))
         answers = self._ask([Request("aggregate", prompts.aggregate_text(c, s), None, limit) for c, s in pairs])
-        texts = [answer.text or " ".join([c, *s]) for answer, (c, s) in zip(answers, pairs, strict=True)]
-        self.fallbacks["aggregate"] += sum(not answer.text for answer in answers)
+        found = [self._merged(answer.text, [c, *s]) for answer, (c, s) in zip(answers, pairs, strict=True)]
+        self.fallbacks["aggregate"] += sum(not text for text in found)
+        texts = [text or " ".join([c, *s]) for text, (c, s) in zip(found, pairs, strict=True)]
         self._timed("aggregation", start)
         return texts
 
@@ -163,4 +170,4 @@ def run_thi(
         }
         for q, one in enumerate(interactions)
     ]
-    return THIResult(records, merged, session.calls, session.seconds, session.fallbacks)
+    return THIResult(records, merged, session.calls, session.seconds, session.fallbacks, session.unscored)

@@ -56,6 +56,7 @@ def select_xi(
     candidates, top1 = top_candidates(scores, rounds)
     asked = [Interaction(c.tolist(), 0.0, np.inf) for c in candidates]  # xi above all: ask on after every No
     session.localise(captions, asked)
+    rounds = candidates.shape[1]  # a gallery can hold fewer images than K
     first_yes = np.array([one.answers.index(True) if any(one.answers) else rounds for one in asked])
     possible = np.where(first_yes < rounds, candidates[np.arange(len(top1)), np.minimum(first_yes, rounds - 1)], -1)
     refined, _ = refine_queries(session, captions, possible, refine)

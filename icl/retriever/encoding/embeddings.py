@@ -10,7 +10,7 @@ from torch import Tensor
 
 from icl.data.images import ImageStore
 from icl.data.pairs import captions_of, images_of
-from icl.data.tokenizer import CaptionTokenizer
+from icl.data.tokenizer import CaptionTokenizer, ends
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
 from icl.retriever.world import World
@@ -29,7 +29,7 @@ def encode_images(model: RDE, store: ImageStore, world: World | None = None) -> 
     share = world.share(len(store))
     parts = [
         model.encode_images(store.batch(torch.arange(k, min(k + BATCH, share.stop)), None, device))
-        for k in range(share.start, share.stop, BATCH)
+        for k in range(share.start, share.stop, BATCH) or [share.start]  # a share may be empty
     ]
     bge, tse = (world.gather(torch.cat(column), len(store)).cpu() for column in zip(*parts, strict=True))
     return bge, tse
@@ -39,14 +39,16 @@ def encode_images(model: RDE, store: ImageStore, world: World | None = None) -> 
 def encode_texts(
     model: RDE, tokenizer: CaptionTokenizer, texts: list[str], world: World | None = None
 ) -> tuple[Tensor, Tensor]:
-    """BGE and TSE of texts, batched by length and given back in their order, on the CPU."""
+    """BGE and TSE of texts, batched by length and given back in their order, on the CPU; (0, D) and (0, E) of none."""
     device, world = _device(model), world or World(0, 1, _device(model))
+    if not texts:
+        return torch.zeros(0, model.backbone.dim), torch.zeros(0, model.text_tse.out)
     ids = tokenizer.encode(texts)
-    lengths = (ids != 0).sum(1)
+    lengths = ends(ids) + 1
     order = lengths.argsort(stable=True)
     bge, tse = [], []
     for rows in order[world.share(len(texts))].split(BATCH):
-        b, t = model.encode_texts(ids[rows, : int(lengths[rows].max())].to(device))
+        b, t = model.encode_texts(ids[rows, : max(lengths[rows].tolist(), default=1)].to(device))
         bge.append(b)
         tse.append(t)
     back = order.argsort()

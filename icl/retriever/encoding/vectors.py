@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from icl.errors import InputError
+from icl.files import read_arrays
 from icl.ranking.scores import EmbeddingScores
 
 
@@ -35,9 +37,18 @@ class Embeddings:
 
     @classmethod
     def load(cls, path: Path) -> Embeddings:
-        """Read what `save` wrote."""
-        with np.load(path) as data:
-            return cls(**{f.name: data[f.name] for f in fields(cls)})
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        remedy = f"Delete {path.parent} and run again: it will be embedded anew."
+        data = read_arrays(path, "embeddings of a split", remedy)
+        names = [f.name for f in fields(cls)]
+        absent = [name for name in names if name not in data] if isinstance(data, dict) else names
+        if absent:
+            raise InputError(str(path), f"no array {absent[0]}", ", ".join(names), remedy)
+        return cls(**{name: data[name] for name in names})
 
     @property
     def scores(self) -> EmbeddingScores:

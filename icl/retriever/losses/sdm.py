@@ -9,7 +9,7 @@ def sdm(
     scores: Tensor, pids: Tensor, tau: float, margin: float, logit_scale: float = 50.0, eps: float = 1e-8
 ) -> Tensor:
     """Similarity distribution matching (IRRA)."""
-    same = (pids[:, None] == pids[None]).float()
+    same = (pids[:, None] == pids[None]).to(scores.dtype)
     targets = (same / same.sum(1, keepdim=True) + eps).log()
 
     def direction(s: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from icl.data.images import ImageStore
 from icl.data.pairs import captions_of, images_of, split_of
 from icl.errors import InputError
+from icl.files import read_arrays, reason
 from icl.rda.reorganize import reorganize
 from icl.retriever.encoding.embeddings import open_store
 from icl.retriever.model import RDE
@@ -63,18 +64,69 @@ class TrainingData:
         return [reorganize(parts, rng) for parts in self.diversity]
 
 
+def division_batches(order: Tensor, size: int) -> list[Tensor]:
+    """Batches on which CCD's losses are taken; a last pair that is left alone joins the batch before, as a pair without
+    negatives has no loss and would always pass for clean."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
 def read_augmented(path: Path, rows: pd.DataFrame) -> list[list[list[str]] | str]:
     """Augmented captions of the rows, in their order.
 
     Raises:
-        InputError: a training caption has none.
+        InputError: a training caption has none, or the file is damaged.
     """
-    table = {row["caption_id"]: row["diversity_captions"] for row in json.loads(path.read_text())}
+    try:
+        table = {row["caption_id"]: row["diversity_captions"] for row in json.loads(path.read_text())}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        expected = "a list of caption_id and diversity_captions"
+        raise InputError(str(path), f"damaged augmented captions ({reason(error)})", expected, "Redo it.") from error
     for caption_id in rows.caption_id:
         if caption_id not in table:
             found = f"no entry for caption {caption_id}"
             raise InputError(str(path), found, "one for every training caption", "Redo it.")
     return [table[caption_id] for caption_id in rows.caption_id]
+
+
+def check_splits(pairs: pd.DataFrame, selection: str) -> None:
+    """That training has somebody to tell apart, and that a split which selects the checkpoint can tell epochs apart.
+
+    Raises:
+        InputError: names the split.
+    """
+    needed = {"train": "at least 2: one alone has no negatives"}
+    if selection != "last":
+        needed[selection.removeprefix("best-")] = "at least 2: one alone is always found, in every epoch"
+    for split, expected in needed.items():
+        rows = pairs[pairs.split == split]
+        count = rows.pid.nunique()
+        if count == 1 or (split == "train" and not count):
+            remedy = (
+                "Add identities to it."
+                if split == "train"
+                else "Add identities to it, or set retriever.selection: last."
+            )
+            raise InputError(f"split {split!r}", f"{count} identities, {len(rows)} captions", expected, remedy)
+
+
+def read_noise(file: str) -> np.ndarray:
+    """A published noise index.
+
+    Raises:
+        InputError: missing, damaged, or no array of whole numbers.
+    """
+    expected, remedy = (
+        "a .npy of whole numbers",
+        "Take the index of this benchmark, or leave retriever.noise_file empty.",
+    )
+    index = read_arrays(Path(file), expected, remedy)
+    if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu":
+        found = f"an array of {index.dtype}" if isinstance(index, np.ndarray) else "several arrays"
+        raise InputError(file, found, expected, remedy)
+    return index
 
 
 def noise_index(count: int, rate: float, file: str, seed: int) -> np.ndarray:
@@ -87,7 +139,7 @@ def noise_index(count: int, rate: float, file: str, seed: int) -> np.ndarray:
         InputError: the file is no permutation of N numbers.
     """
     if file:
-        index = np.load(file, allow_pickle=False)
+        index = read_noise(file)
         if index.shape != (count,) or not np.array_equal(np.sort(index), np.arange(count)):
             found, expected = f"an array of shape {index.shape}", f"a permutation of 0 to {count - 1}"
             raise InputError(

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from icl.data.images import Augmentation
 from icl.data.pairs import split_of
+from icl.data.tokenizer import PAD, longest
+from icl.errors import InputError
+from icl.files import resume, same_shapes
 from icl.progress import progress
 from icl.ranking.metrics import Metrics, retrieval_metrics
 from icl.ranking.scores import blocks
@@ -22,7 +25,7 @@ from icl.retriever.encoding.embeddings import embed, encode_images, encode_texts
 from icl.retriever.losses import LOSSES
 from icl.retriever.losses.tal import tal
 from icl.retriever.settings import RetrieverSettings
-from icl.retriever.training.data import TrainingData
+from icl.retriever.training.data import TrainingData, check_splits, division_batches
 from icl.retriever.training.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import new_retriever, save_retriever
@@ -40,6 +43,7 @@ class Trainer:
         self, settings: RetrieverSettings, pairs: pd.DataFrame, root: Path, seed: int, out: Path, augmented: Path | None
     ) -> None:
         torch.manual_seed(seed)
+        check_splits(pairs, settings.selection)
         self.settings, self.seed, self.out, self.world = settings, seed, out, World.current()
         self.model, self.tokenizer = new_retriever(settings)
         self.data = TrainingData.open(settings, pairs, root, self.model, augmented, seed)
@@ -80,10 +84,7 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss = self.step.backward(batch)
             if not torch.isfinite(loss):
-                captions = self.data.rows.caption_id.to_numpy()[batches[number]].tolist()
-                raise FloatingPointError(
-                    f"epoch {epoch}, batch {number}: loss {loss.item()}; captions {captions[:8]}..."
-                )
+                raise self._diverged(f"epoch {epoch}, batch {number}", loss.item(), batches[number])
             self.step.optimise(self.optimizer)
             total += loss.item()
         self.epoch = epoch
@@ -91,6 +92,12 @@ class Trainer:
         row |= quality(self.division, self.data.clean)
         self.history.append({**row, **self._validate(epoch), "seconds": time.time() - start})
         self._save_state()
+
+    def _diverged(self, where: str, loss: float, rows: Tensor) -> InputError:
+        captions = self.data.rows.caption_id.to_numpy()[rows.numpy()].tolist()
+        found = f"loss {loss} on captions {captions[:8]}"
+        remedy = "Lower retriever.lr or lr_tse, or raise adam_eps, warmup_epochs or tau; float16 may need bfloat16."
+        return InputError(f"retriever training, {where}", found, "a finite loss", remedy)
 
     def _batches(self, order: Tensor) -> list[Tensor]:
         """Batches of an epoch; a last one that is too small is left out, where there are others."""
@@ -120,10 +127,10 @@ class Trainer:
         return Batch(pixels, encoded, self.data.pids[rows].to(device), labels[rows].to(device))
 
     def _masked(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        longest = int((ids != 0).sum(1).max())
-        ids = self.tokenizer.mask_tokens(ids[:, :longest], self.settings.token_mask_rate, generator)
+        ids = ids[:, : longest(ids)]
+        ids = self.tokenizer.mask_tokens(ids, self.settings.token_mask_rate, generator)
         if self.settings.batchnorm_padding:
-            ids = torch.nn.functional.pad(ids, (0, self.tokenizer.length - longest))
+            ids = torch.nn.functional.pad(ids, (0, self.tokenizer.length - ids.shape[1]), value=PAD)
         return ids
 
     def _augmented_ids(self, epoch: int) -> Tensor | None:
@@ -138,13 +145,16 @@ class Trainer:
             return torch.ones(len(self.data.rows), dtype=torch.long)
         self.model.eval()
         generator = torch.Generator().manual_seed(self.seed * 2003 + epoch)
-        batches = list(torch.randperm(len(self.ids), generator=generator).split(self.settings.batch_size))
+        batches = division_batches(torch.randperm(len(self.ids), generator=generator), self.settings.batch_size)
         views = self._plain_views if self.settings.ccd_views == "plain" else self._augmented_views
         for batch, *pairs in views(batches, epoch, generator):
             for k, (image, text) in enumerate(pairs):
                 scores = image @ text.T
                 values = self.loss(scores, self.data.pids[batch], self.settings.tau, self.settings.margin)
-                self.pair_losses[k, batch] = values.numpy()
+                self.pair_losses[k, batch.numpy()] = values.numpy()
+        if not np.isfinite(self.pair_losses).all():
+            spoilt = np.flatnonzero(~np.isfinite(self.pair_losses).all(0))
+            raise self._diverged(f"CCD before epoch {epoch}", float("nan"), torch.from_numpy(spoilt))
         variant = variant_of(self.settings.ccd_variant, self.settings.noise_rate)
         self.division = divide(*self.pair_losses, variant, self.seed * 31 + epoch)
         return torch.from_numpy(self.division.clean)
@@ -194,24 +204,34 @@ class Trainer:
     def _save_state(self) -> None:
         if self.world.first:
             self.out.mkdir(parents=True, exist_ok=True)
-            state = {
-                "epoch": self.epoch,
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": self.step.scaler.state_dict(),
-                "best": self.best,
-                "best_weights": self.best_weights,
-                "history": self.history,
-            }
-            torch.save(state, self.out / "state.part")
+            torch.save(self._state(), self.out / "state.part")
             (self.out / "state.part").replace(self.out / "state.pt")
         self.world.wait()
 
+    def _state(self) -> dict:
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.step.scaler.state_dict(),
+            "best": self.best,
+            "best_weights": self.best_weights,
+            "history": self.history,
+        }
+
     def _resume(self) -> None:
-        path = self.out / "state.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True, map_location=self.world.device)
+        resume(self.out / "state.pt", self._state, self._take)
+
+    def _take(self, state: dict) -> None:
+        """Go on from a state.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is not one of this training.
+        """
+        if not 0 <= state["epoch"] == len(state["history"]) <= self.settings.epochs or "epoch" not in state["best"]:
+            raise ValueError(f"epoch {state['epoch']} with a history of {len(state['history'])}")
+        if state["best_weights"] or state["epoch"]:
+            same_shapes(state["best_weights"], self.model.state_dict())
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step.scaler.load_state_dict(state["scaler"])
@@ -261,7 +281,7 @@ def train_retriever(
         augmented: RDA's augmented captions; None trains the baseline.
 
     Raises:
-        FloatingPointError: a loss is not finite; names epoch and batch, and the last epoch's state is kept.
-        InputError: checkpoint, image or augmented caption missing.
+        InputError: checkpoint, image or augmented caption missing; a split of one identity; a loss that is not finite
+            (names epoch and batch; the last epoch's state is kept).
     """
     Trainer(settings, pairs, root, seed, out, augmented).run()

@@ -12,13 +12,16 @@ from transformers import CLIPConfig
 
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
+from icl.files import reason
 from icl.retriever.backbone import CLIPBackbone
 from icl.retriever.model import RDE
-from icl.retriever.settings import RetrieverSettings
+from icl.retriever.settings import RetrieverSettings, check_sizes
 from icl.retriever.weights.names import Weights
 from icl.retriever.weights.sources import read_weights
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
+UNFIT = (ValueError, RuntimeError, KeyError, IndexError, TypeError, ZeroDivisionError)
+"""What transformers and torch raise for tensors whose shapes make no CLIP."""
 
 
 def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -> tuple[RDE, CaptionTokenizer]:
@@ -29,13 +32,14 @@ def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -
     """
     length = text_length or settings.text_length
     weights = read_weights(settings.checkpoint)
+    check_sizes(settings, length, weights.config.vision_config.patch_size)
     try:
         model = build_retriever(weights, settings, length)
-    except ValueError as error:
+    except UNFIT as error:
         raise InputError(
-            settings.checkpoint, str(error), "weights that fit", "Correct retriever.checkpoint."
+            settings.checkpoint, reason(error), "weights that fit", "Correct retriever.checkpoint."
         ) from error
-    return model, CaptionTokenizer(settings.checkpoint, length)
+    return model, CaptionTokenizer(settings.checkpoint, length, weights.config.text_config, settings.tokens)
 
 
 def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) -> RDE:
@@ -59,7 +63,8 @@ def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) 
 
 
 def _rde(backbone: CLIPBackbone, tse_dim: int, settings: RetrieverSettings) -> RDE:
-    return RDE(backbone, tse_dim, settings.select_ratio, settings.batchnorm_padding, settings.precision)
+    s = settings
+    return RDE(backbone, tse_dim, s.select_ratio, s.batchnorm_padding, s.precision, s.tokens)
 
 
 def import_retriever(source: str, settings: RetrieverSettings, length: int) -> tuple[RDE, CaptionTokenizer]:
@@ -69,11 +74,12 @@ def import_retriever(source: str, settings: RetrieverSettings, length: int) -> t
         InputError: the checkpoint is missing, or does not fit.
     """
     weights = read_weights(source)
+    check_sizes(settings, length, weights.config.vision_config.patch_size, selects=weights.has_tse)
     try:
         model = build_retriever(weights, settings if weights.has_tse else replace(settings, tse_dim=0), length)
-    except ValueError as error:
-        raise InputError(source, str(error), "weights that fit", "Correct its source under `retrievers`.") from error
-    return model.eval(), CaptionTokenizer(source, length)
+    except UNFIT as error:
+        raise InputError(source, reason(error), "weights that fit", "Correct its source under `retrievers`.") from error
+    return model.eval(), CaptionTokenizer(source, length, weights.config.text_config, settings.tokens)
 
 
 def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
@@ -112,8 +118,9 @@ def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
     except Exception as error:  # safetensors, json, torch and the OS each raise their own types
         raise InputError(
             str(path),
-            f"an unreadable retriever ({type(error).__name__}: {str(error).splitlines()[0]})",
+            f"an unreadable retriever ({reason(error)})",
             "the files that training writes",
             f"Delete {folder} and run again: it will be trained anew.",
         ) from error
-    return model.eval(), CaptionTokenizer(str(folder / "tokenizer"), card["text_length"])
+    tokenizer = CaptionTokenizer(str(folder / "tokenizer"), card["text_length"], config.text_config, settings.tokens)
+    return model.eval(), tokenizer

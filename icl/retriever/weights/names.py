@@ -52,6 +52,7 @@ _TSE = {
 }
 _ASIDE = (
     r"logit_scale|input_resolution|context_length|vocab_size",  # CLIP's scalars
+    r"(.*\.)?attn_mask",  # a constant of the text tower
     r"visul_emb_layer\.linear\..*|texual_emb_layer\.fc\..*|(visul|texual)_emb_layer\.mlp\.bns\.1\..*",  # RDE: never used
     r"classifier\..*|cross_attn\..*|cross_modal_transformer\..*|ln_(pre|post)_[ti]\..*|ln_post\..*|mlm_head\..*",  # IRRA
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from icl.errors import InputError
+from icl.fields import to_mapping, typed
 from icl.retriever.settings import RetrieverSettings
 
 NAME = "configs.yaml"
@@ -51,4 +52,7 @@ def published_settings(source: str, settings: RetrieverSettings) -> RetrieverSet
         raise InputError(
             f"{path}, stride_size", str(stride), str(STRIDE), "Take a checkpoint whose patches do not overlap."
         )
-    return replace(settings, **changes)
+    try:
+        return typed(RetrieverSettings, to_mapping(replace(settings, **changes)))
+    except InputError as error:
+        raise InputError(f"{path}, {error.where}", error.found, error.expected, "Correct the file.") from error

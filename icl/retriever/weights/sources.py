@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from pathlib import Path
 
 import torch
@@ -11,8 +10,10 @@ from torch import Tensor
 from transformers import CLIPModel
 
 from icl.errors import InputError
+from icl.files import reason
 from icl.progress import announce
 from icl.retriever.weights.names import Weights, from_published, from_transformers
+from icl.retriever.weights.script_archive import is_script, read_script_tensors
 
 KNOWN_FILES = {
     "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f": "OpenAI's CLIP ViT-B/16",
@@ -42,15 +43,29 @@ def read_weights(source: str) -> Weights:
         if Path(source).is_file():
             announce(f"{source}: {KNOWN_FILES.get(sha256(Path(source)), 'a file whose checksum is not known')}")
             return _checked(source, from_published(read_state(Path(source))))
-        return from_transformers(CLIPModel.from_pretrained(source))
+        return _checked(source, _read_transformers(source))
     except InputError:
         raise
     except Exception as error:  # transformers, safetensors, torch and the OS each raise their own types
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        raise InputError(source, f"no loadable CLIP weights ({reason})", _FORMS, _REMEDY) from error
+        raise InputError(source, f"no loadable CLIP weights ({reason(error)})", _FORMS, _REMEDY) from error
+
+
+def _read_transformers(source: str) -> Weights:
+    """A transformers folder or hub id; the library itself fills missing weights with random ones, and only warns."""
+    model, told = CLIPModel.from_pretrained(source, output_loading_info=True, trust_remote_code=False)
+    if told["missing_keys"]:
+        absent = sorted(told["missing_keys"])
+        raise InputError(source, f"{len(absent)} weights missing: {', '.join(absent[:6])}", _FORMS, _REMEDY)
+    weights = from_transformers(model)
+    weights.unknown += sorted(name for name in told["unexpected_keys"] if not name.endswith("position_ids"))
+    return weights
 
 
 def _checked(source: str, weights: Weights) -> Weights:
+    spoilt = [name for name, t in weights.tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    if spoilt:
+        found = f"{len(spoilt)} weights with NaN or infinity: {', '.join(spoilt[:6])}"
+        raise InputError(source, found, "finite weights", "Take an earlier checkpoint of that training.")
     if weights.unknown:
         found = f"{len(weights.unknown)} unknown weights: {', '.join(weights.unknown[:6])}"
         raise InputError(source, found, _FORMS, "Convert the file, or give embeddings instead.")
@@ -63,14 +78,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: pickled objects other than tensors and plain values, or no tensors at all.
     """
-    if _is_script(path):  # OpenAI ships a TorchScript archive; its code is parsed, not run, to get at the tensors
-        return dict(torch.jit.load(path, map_location="cpu").state_dict())
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        if is_script(path):
+            state = read_script_tensors(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, pickle and zipfile each raise their own types
         known = KNOWN_FILES.get(sha256(path), "no file whose checksum is known")
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        found = f"unreadable or unsafe content ({reason}); it is {known}"
+        found = f"unreadable or unsafe content ({reason(error)}); it is {known}"
         raise InputError(
             str(path), found, "tensors and plain values only", "Download it again, or re-save it."
         ) from error
@@ -81,10 +96,3 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise InputError(str(path), "no tensors", _FORMS, _REMEDY)
     return tensors
-
-
-def _is_script(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("constants.pkl") for name in archive.namelist())

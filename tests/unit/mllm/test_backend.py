@@ -76,6 +76,10 @@ def test_answers_equal_stock_generation_one_by_one(relative, place):
             assert answer.text == backend.qwen.tokenizer.decode(new, skip_special_tokens=True).strip()
 
 
+def test_no_questions_have_no_answers(backend):
+    assert backend.answer([]) == []
+
+
 def shared_requests(place: Path) -> list[Request]:
     """Six captions of each of two photographs, and texts to rewrite and to merge, of many lengths."""
     texts = ["A man in a red shirt.", "A woman.", "The person wears long blue trousers and a yellow hat, walking."]

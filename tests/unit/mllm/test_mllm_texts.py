@@ -17,7 +17,8 @@ from icl.mllm.settings import MLLMSettings
 from icl.mllm.tuning import records
 from icl.mllm.tuning.judge import auroc, calibration_error
 from icl.rda.attribute_words import attribute_words, same_attributes
-from icl.rda.augmentation import augment, gather, import_published, shard_of
+from icl.rda.augmentation import augment, gather, shard_of
+from icl.rda.published import import_published
 from icl.rda.reorganize import reorganize
 from icl.rda.settings import RDASettings
 from icl.retriever.ccd import divide

@@ -9,7 +9,8 @@ from PIL import Image
 
 from icl.errors import InputError
 from icl.mllm.backends.registry import check_server, open_backend
-from icl.mllm.backends.served import encoded_image, shares_of
+from icl.mllm.backends.replies import shares_of
+from icl.mllm.backends.served import encoded_image
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
@@ -179,7 +180,7 @@ def test_what_was_answered_before_a_refusal_is_kept(requests, tmp_path):
             return "404" if "word3" in question else super().fault(question)
 
     with Strict(reply) as server:
-        s = settings(server, "openai", concurrency=4)
+        s = settings(server, "openai", concurrency=4, timeout=30.0)
         with pytest.raises(InputError, match="Correct mllm.model"):
             CachedBackend(open_backend(s), AnswerStore(tmp_path, "w")).answer(requests[1::2])
         kept = set(AnswerStore(tmp_path, "w").answers)

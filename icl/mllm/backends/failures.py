@@ -1,0 +1,120 @@
+"""Why a question found no answer: what another try may mend, what is this question's own, and what would be any question's."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+
+from icl.progress import announce
+
+
+class Transient(Exception):
+    """A failure that another try may mend; the message begins with its kind and a colon."""
+
+
+class Declined(Exception):
+    """This question, whatever the tries, gets no answer; others may. The message begins with its kind and a colon."""
+
+
+class Refused(Exception):
+    """A failure that no other try will mend, of this question or another (wrong request, unknown model, no access)."""
+
+
+_FILTER = re.compile(
+    r"content[ _-]?filter|content[ _-]?management[ _-]?polic|content[ _-]?polic|responsible[ _-]?ai|data_?inspection|"
+    r"inappropriate[ _-]content|moderation|safety system|flagged|violat\w+ [^.]{0,40}polic|guardrail|prohibited[ _-]content",
+    re.IGNORECASE,
+)
+_TOO_LONG = re.compile(
+    r"maximum context|context[ _-]?(?:length|window|size)|max_model_len|(?:prompt|input) is too (?:long|large)|too many tokens|"
+    r"exceeds? the (?:available |maximum )?(?:context|number of tokens)|payload too large|image (?:is )?too large",
+    re.IGNORECASE,
+)
+_ACCOUNT = re.compile(
+    r"insufficient_quota|billing|credit balance|insufficient (?:balance|credits?)|api[ _]key", re.IGNORECASE
+)
+
+
+def failure_of(status: int, said: str, answered: bool = False) -> Exception:
+    """What a server's error means.
+
+    Args:
+        status: of HTTP. said: the body. answered: whether this server has answered such a question before, so that
+            a request it calls bad is bad for what is in it.
+    """
+    reason, clients = reason_of(said), status == 200 or 400 <= status < 500
+    if clients and status not in (401, 404, 429) and _FILTER.search(said):
+        return Declined(f"content filter: {reason}")
+    account = "insufficient_quota" in said if status == 429 else clients and _ACCOUNT.search(said)
+    if status in (401, 402, 403, 404, 405, 407) or account:
+        return Refused(f"HTTP {status}: {reason}")
+    if status == 413 or (status in (200, 400, 422) and _TOO_LONG.search(said)):
+        return Declined(f"too long: {reason}")
+    if status in (400, 422):
+        return Declined(f"bad request: {reason}") if answered else Refused(f"HTTP {status}: {reason}")
+    return Transient(f"error in a reply: {reason}" if status == 200 else f"HTTP {status}: {reason}")
+
+
+def shortened(said: str, limit: int = 300) -> str:
+    """On one line, and no longer than that."""
+    said = " ".join(said.split())
+    return said if len(said) <= limit else f"{said[: limit - 3]}..."
+
+
+def reason_of(said: str) -> str:
+    """The message in an error's body, of whatever form; the body itself where there is none."""
+    words = [*_named(said, ("message", "msg", "detail", "error", "code"))]
+    return shortened("; ".join(dict.fromkeys(words)) or said or "nothing said")
+
+
+def _named(said: str, names: Iterable[str]) -> Iterable[str]:
+    """Texts under these names in a JSON body, in its order; what a server quotes of the request has others."""
+    try:
+        todo = [json.loads(said)]
+    except (ValueError, RecursionError):
+        return
+    while todo:
+        found = todo.pop(0)
+        if isinstance(found, list):
+            todo = [*(item for item in found if isinstance(item, dict | list)), *todo]
+        elif isinstance(found, dict):
+            for name in names:
+                if isinstance(value := found.get(name), str) and value.strip():
+                    yield value
+                elif isinstance(value, list) and name == "loc":
+                    yield from (item for item in value if isinstance(item, str))
+                elif isinstance(value, dict | list):
+                    todo.append(value)
+
+
+class Wishes:
+    """The parts of a request that a server may refuse to know; what it refuses is left out from then on, or asked otherwise.
+
+    Args:
+        costs: by the word that a refusal names, what is lost without it, told once; "" where nothing is.
+    """
+
+    def __init__(self, server: str, costs: Mapping[str, str]) -> None:
+        self.server, self.costs = server, costs
+        self.refused: set[str] = set()
+        self._lock = threading.Lock()
+
+    def granted(self, wishes: Mapping[str, dict]) -> dict[str, dict]:
+        """Those that were not refused."""
+        return {word: wish for word, wish in wishes.items() if word not in self.refused}
+
+    def learn(self, status: int, said: str, sent: Iterable[str]) -> bool:
+        """Whether an error refuses some of what was sent, so that the question can be put again without it."""
+        if status not in (400, 422) or isinstance(failure_of(status, said), Declined):
+            return False
+        texts = [*_named(said, ("message", "msg", "detail", "error", "param", "loc"))]
+        named = " ".join(texts or [said]).lower()
+        words = [word for word in sent if re.search(rf"(?<![a-z]){word}", named)]
+        with self._lock:
+            for word in words:
+                if word not in self.refused and (cost := self.costs.get(word)):
+                    announce(f"WARNING MLLM server {self.server} does not take `{word}` and is asked without: {cost}")
+                self.refused.add(word)
+        return bool(words)
