@@ -11,7 +11,7 @@ import yaml
 from running import HOUSE
 from safetensors.torch import load_file
 
-from icl.apps.shipped import SHIPPED, WEIGHTS, Trained, portable, read_xi, write_shipped
+from icl.apps.shipped import ORIGIN, SHIPPED, WEIGHTS, Trained, portable, read_xi, write_shipped
 from icl.errors import InputError
 from icl.fields import decisive
 from icl.files import CHECKSUMS, verify_checksums
@@ -72,8 +72,9 @@ def test_writing_the_shipped_folder_again_gives_the_same_files(tmp_path):
     verify_checksums(tmp_path / "out")
     for path in files():
         name = path.relative_to(SHIPPED)
-        if name.name not in ("README.md", CHECKSUMS):
+        if name.name not in ("README.md", ORIGIN, CHECKSUMS):  # the origin gains keys as the settings do
             assert (tmp_path / "out" / name).read_bytes() == path.read_bytes(), name
+    assert not searching.differences(settings(), json.loads((tmp_path / "out" / ORIGIN).read_text()))
     assert not (tmp_path / "out/left.over").exists()
 
 
