@@ -10,6 +10,7 @@ from snakemake.utils import min_version, validate
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from _kept import keep, put_back
+from _reported import reported_table
 from _running import alone, begin, end, refusal
 from _stop import or_stop
 
@@ -40,14 +41,6 @@ if workflow.is_main_process:
 
 RESULTS = settings.results
 TRANSFERRED = names.transfer_names(settings)
-
-
-def reported_table(name):
-    """A table as Snakemake's own report shows it."""
-    title = titles.TABLES[name]
-    return report(
-        f"{RESULTS}/tables/{name}.html", caption="../report/table.rst", category="Tables", labels={"table": title}
-    )
 
 
 report: "report/workflow.rst"

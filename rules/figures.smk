@@ -109,7 +109,7 @@ rule transfer_tables:
     output:
         multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".md", ".tex"),
         multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".md", ".tex"),
-        [reported_table(name) for name in ("cross_domain", "fine_coarse")],
+        [reported_table(RESULTS, name) for name in ("cross_domain", "fine_coarse")],
     log:
         f"{RESULTS}/logs/transfer_tables.log",
     conda:
@@ -138,7 +138,7 @@ rule paper_tables:
         multiext(f"{RESULTS}/tables/retrievers", ".csv", ".md", ".tex"),
         multiext(f"{RESULTS}/tables/time", ".csv", ".md", ".tex"),
         multiext(f"{RESULTS}/tables/differences", ".csv", ".md", ".tex"),
-        [reported_table(name) for name in ("main", "ablation", "retrievers", "time", "differences")],
+        [reported_table(RESULTS, name) for name in ("main", "ablation", "retrievers", "time", "differences")],
         index=f"{RESULTS}/README.md",
     log:
         f"{RESULTS}/logs/tables.log",
