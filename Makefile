@@ -21,9 +21,7 @@ table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded ben
 	$(BIN)/snakemake --cores $(CORES) results/table.csv
 
 report: $(STAMP)  ## the paper's tables and figures, and results/report.html
-	$(BIN)/snakemake --cores $(CORES) tables figures
-	$(BIN)/snakemake tables figures --report results/report.html
-	@echo "Report: results/report.html (open it in a browser)"
+	$(BIN)/snakemake --cores $(CORES) tables figures report_page
 
 test: lint fast slow  ## everything that CI runs
 

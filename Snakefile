@@ -10,13 +10,15 @@ from snakemake.utils import min_version, validate
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from _kept import keep, put_back
+from _reported import reported_table
 from _running import alone, begin, end, refusal
+from _stop import or_stop
 from _terminal import open_terminal
 
-from icl.errors import InputError
 from icl.fields import decisive, to_mapping
+from icl.report import titles
 from icl.report.figures import FIGURES
-from icl.workflow import answers, local, names, paths, resources, rows, stages
+from icl.workflow import answers, local, names, paths, resources, rows, searching, stages
 from icl.workflow.config import load_settings
 
 min_version("9.3")
@@ -26,14 +28,6 @@ HOME = Path(workflow.main_snakefile).parent
 if not workflow.overwrite_configfiles:  # --configfile stands instead of the default, it is not merged over it
 
     configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HOME / "config/config.yaml")
-
-
-def or_stop(find, *arguments):
-    """What is found, or an end with the message that says why there is nothing, last and alone (Snakemake adds a traceback)."""
-    try:
-        return find(*arguments)
-    except InputError as error:
-        sys.exit(f"\nERROR {error}\n")
 
 
 settings = local.located(or_stop(load_settings, config), HOME)

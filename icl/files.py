@@ -1,4 +1,4 @@
-"""Small files: JSON, JSON lines, digests, arrays, training states."""
+"""Small files: JSON, JSON lines, digests, checksums, arrays, training states."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from icl.errors import InputError
 from icl.progress import announce
+
+CHECKSUMS = "SHA256SUMS"
 
 
 def write_json(path: str | Path, value) -> None:
@@ -136,5 +138,32 @@ def _check_sums(path: Path) -> None:
 
 @lru_cache(maxsize=200_000)
 def file_digest(path: Path) -> str:
-    """sha256 of a file's content."""
+    """sha256 of a file's content; read once a process."""
+    return _digest(path)
+
+
+def write_checksums(folder: Path, pattern: str = "*.safetensors") -> None:
+    """sha256 of a folder's files that match a pattern (`**/*`: all of them), in sha256sum's format."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in names if name != CHECKSUMS]
+    (folder / CHECKSUMS).write_text("".join(lines))
+
+
+def verify_checksums(folder: Path) -> None:
+    """Compare a model folder's files with its checksums.
+
+    Raises:
+        InputError: a file differs or is missing; names it.
+    """
+    for line in (folder / CHECKSUMS).read_text().splitlines():
+        digest, name = line.split(maxsplit=1)
+        path = folder / name
+        found = _digest(path) if path.is_file() else "no such file"
+        if found != digest:
+            raise InputError(
+                str(path), f"sha256 {found[:12]}...", f"{digest[:12]}...", "Restore it: git checkout models."
+            )
+
+
+def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

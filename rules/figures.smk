@@ -46,7 +46,7 @@ rule figure:
             f"{RESULTS}/figures/{{dataset}}/{{name}}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"benchmark": "{dataset}", "figure": "{name}"},
+            labels=lambda w: {"figure": titles.FIGURES[w.name][0], "benchmark": w.dataset},
         ),
         pdf=f"{RESULTS}/figures/{{dataset}}/{{name}}.pdf",
     log:
@@ -61,7 +61,9 @@ rule figure:
         runtime=10,
         gpu=0,
     params:
+        caption=lambda w: titles.FIGURES[w.name][1],
         root=lambda w: paths.image_root(settings, w.dataset),
+        drawn=lambda w: bool(settings.datasets[w.dataset].generator),
         version=stages.STAGE_VERSIONS["figures"],
     script:
         "../workflow_scripts/figure.py"
@@ -73,9 +75,9 @@ rule figure_calibration:
     output:
         png=report(
             f"{RESULTS}/figures/calibration.png",
-            caption="../report/calibration.rst",
+            caption="../report/figure.rst",
             category="Figures",
-            labels={"benchmark": "all", "figure": "calibration"},
+            labels={"figure": titles.FIGURES["calibration"][0], "benchmark": "all"},
         ),
         pdf=f"{RESULTS}/figures/calibration.pdf",
     log:
@@ -88,12 +90,13 @@ rule figure_calibration:
         runtime=10,
         gpu=0,
     params:
+        caption=titles.FIGURES["calibration"][1],
         version=stages.STAGE_VERSIONS["figures"],
     script:
         "../workflow_scripts/figure.py"
 
 
-# The paper's tables, measured beside printed, each as CSV, Markdown and LaTeX: `snakemake --cores all tables`
+# The paper's tables, measured beside printed, each as CSV, HTML, Markdown and LaTeX: `snakemake --cores all tables`
 rule tables:
     input:
         TABLES,
@@ -104,13 +107,9 @@ rule transfer_tables:
         expand(f"{RESULTS}/{{name}}", name=TRANSFER_FILES),
         expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
     output:
-        multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".tex"),
-        multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".tex"),
-        report(
-            expand(f"{RESULTS}/tables/{{name}}.md", name=("cross_domain", "fine_coarse")),
-            caption="../report/table.rst",
-            category="Tables",
-        ),
+        multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".md", ".tex"),
+        [reported_table(RESULTS, name) for name in ("cross_domain", "fine_coarse")],
     log:
         f"{RESULTS}/logs/transfer_tables.log",
     conda:
@@ -134,16 +133,12 @@ rule paper_tables:
         summary=f"{RESULTS}/summary.csv",
         pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
     output:
-        multiext(f"{RESULTS}/tables/main", ".csv", ".tex"),
-        multiext(f"{RESULTS}/tables/ablation", ".csv", ".tex"),
-        multiext(f"{RESULTS}/tables/retrievers", ".csv", ".tex"),
-        multiext(f"{RESULTS}/tables/time", ".csv", ".tex"),
-        multiext(f"{RESULTS}/tables/differences", ".csv", ".tex"),
-        report(
-            expand(f"{RESULTS}/tables/{{name}}.md", name=("main", "ablation", "retrievers", "time", "differences")),
-            caption="../report/table.rst",
-            category="Tables",
-        ),
+        multiext(f"{RESULTS}/tables/main", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/retrievers", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/time", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/differences", ".csv", ".md", ".tex"),
+        [reported_table(RESULTS, name) for name in ("main", "ablation", "retrievers", "time", "differences")],
         index=f"{RESULTS}/README.md",
     log:
         f"{RESULTS}/logs/tables.log",

@@ -60,6 +60,32 @@ rule table:
         "../workflow_scripts/table.py"
 
 
+# One HTML file with all tables and figures: `snakemake --cores all report_page` writes results/report.html
+rule report_page:
+    input:
+        tables=[path.replace(".md", ".csv") for path in TABLES]
+        + expand(f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "time"))
+        + [f"{RESULTS}/judge.csv", f"{RESULTS}/noise.csv"],
+        figures=ALL_FIGURES + NOISE[1:],
+        provenance=f"{RESULTS}/provenance.json",
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/report_page.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=10,
+        gpu=0,
+    params:
+        table=stages.table_part(settings),
+        version=stages.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/report_page.py"
+
+
 rule noise:
     input:
         histories=paths.noise_files(settings, "retriever/{retriever}/history.csv"),

@@ -1,14 +1,14 @@
-# Rank one's own images for a text, with ICL of the first benchmark and seed:
+# Rank one's own images for a text, with ICL of the first benchmark and seed, shipped or trained here (search.models):
 # `snakemake --cores all search --config 'search={query: "a man in a red jacket", gallery: path/to/folder}'`
-SEARCHED = f"{next(iter(settings.tabled))}/rda"
+SEARCHED = f"{searching.searched(settings)}/rda"
 
 
 rule search:
     input:
-        model=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
-        adapter=paths.adapter_file(settings, "lora", settings.seeds[0]) if settings.search.thi else [],
-        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json" if settings.search.thi else [],
-        gallery=settings.search.gallery or [],
+        model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
+        adapter=lambda w: or_stop(searching.models, settings, searching.folder_of()).adapter,
+        xi=lambda w: or_stop(searching.models, settings, searching.folder_of()).xi,
+        gallery=lambda w: or_stop(searching.asked, settings),
     output:
         f"{RESULTS}/search/index.html",
     log:
@@ -28,3 +28,29 @@ rule search:
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"
+
+
+# What models/synthpedes-icl holds, from this run: `snakemake --cores all release`, then copy the folder there.
+rule release:
+    input:
+        retriever=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
+        adapter=f"{RESULTS}/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
+        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json",
+        plain=f"{RESULTS}/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
+        merged=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
+        judge=f"{RESULTS}/lora/seed{settings.seeds[0]}/evaluation.json",
+    output:
+        directory(f"{RESULTS}/release/{searching.searched(settings)}-icl"),
+    log:
+        f"{RESULTS}/logs/release.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=5,
+        gpu=0,
+    params:
+        version=stages.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/release.py"

@@ -9,6 +9,7 @@ with job(snakemake):
     from icl.report.style import save
 
     w = snakemake.wildcards
-    place = Place(w.get("dataset", ""), Path(snakemake.params.get("root", "")))
+    params = snakemake.params
+    place = Place(w.get("dataset", ""), Path(params.get("root", "")), params.get("drawn", False))
     figure = FIGURES[w.get("name", "calibration")].draw([Path(path) for path in snakemake.input], place)
     save(figure, Path(snakemake.output.png).with_suffix(""))

@@ -1,28 +1,76 @@
-"""Rank somebody's own image folder for a text, with or without the interaction: for a page that a person reads."""
+"""Rank one's own image folder for a text, with or without the interaction.
+
+    from icl.apps.search import rank
+    for match in rank("a woman in a red coat with a black backpack", "path/to/folder")[:5]:
+        print(match.name, match.similarity)
+
+`rank` takes some seconds with the shipped retriever, most of them for imports. `search` tells more: both rankings and the
+dialogue. A `Gallery` is encoded once for many queries. `icl.apps.page` writes what `search` found as an HTML page.
+"""
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from icl.data.faces import masked
-from icl.data.images import ImageStore, load_image
+from icl.apps.shipped import SHIPPED, Judge
+from icl.data.images import ImageStore
+from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
-from icl.markup import html
-from icl.mllm.protocol import Backend
-from icl.mllm.settings import MLLMSettings
-from icl.rerank.settings import THISettings
+from icl.ranking.scores import EmbeddingScores
 from icl.rerank.thi.session import run_thi
 from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
-from icl.retriever.encoding.vectors import Embeddings
+from icl.retriever.model import RDE
 from icl.retriever.weights.checkpoints import load_retriever
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+class Match(NamedTuple):
+    """An image of the gallery: its path inside the folder, and its similarity to the query (a cosine, at most 1)."""
+
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The encoded images of a folder.
+
+    Attributes:
+        folder: where they are. names: their G paths inside it, sorted. bge (G, D), tse (G, E): L2-normalised embeddings.
+    """
+
+    folder: Path
+    names: list[str]
+    model: RDE
+    tokenizer: CaptionTokenizer
+    bge: np.ndarray
+    tse: np.ndarray
+
+    @classmethod
+    def read(cls, folder: str | Path, retriever: str | Path = SHIPPED) -> Gallery:
+        """Encode all images of a folder and of its subfolders.
+
+        Args:
+            retriever: folder of a trained retriever (`results/retriever/<benchmark>/rda/seed<n>`), or the shipped one.
+
+        Raises:
+            InputError: no such folder, no image in it, an unreadable one, or an unreadable retriever; names it.
+        """
+        folder, names = Path(folder), image_files(Path(folder))
+        model, tokenizer = load_retriever(Path(retriever))
+        bge, tse = encode_images(model, ImageStore(folder, names, *image_size(model)))
+        return cls(folder, names, model, tokenizer, bge.numpy(), tse.numpy())
+
+    def scores(self, texts: list[str]) -> EmbeddingScores:
+        """Similarities of texts to the images: the mean of the BGE and TSE cosines (BGE alone where TSE is empty)."""
+        count = 2 if self.tse.shape[1] else 1
+        encoded = [part.numpy() for part in encode_texts(self.model, self.tokenizer, texts)]
+        return EmbeddingScores(tuple(encoded[:count]), (self.bge, self.tse)[:count])
 
 
 @dataclass(frozen=True)
@@ -35,6 +83,11 @@ class Found:
     before: np.ndarray
     after: np.ndarray
     record: dict | None
+
+    @property
+    def matches(self) -> list[Match]:
+        """All images, the most similar one first; equal ones by name."""
+        return [Match(self.names[k], float(self.after[k])) for k in np.argsort(-self.after, kind="stable")]
 
 
 def image_files(gallery: Path) -> list[str]:
@@ -52,92 +105,41 @@ def image_files(gallery: Path) -> list[str]:
     return found
 
 
+def rank(
+    query: str, gallery: str | Path | Gallery, retriever: str | Path = SHIPPED, judge: Judge | None = None
+) -> list[Match]:
+    """All images of a folder, ranked for a query: `search` without its details.
+
+    Raises:
+        InputError: as `search`.
+    """
+    return search(query, gallery, retriever, judge).matches
+
+
 def search(
-    query: str,
-    gallery: Path,
-    retriever: Path,
-    backend: Backend | None = None,
-    mllm: MLLMSettings | None = None,
-    thi: THISettings | None = None,
-    xi: float = 0.0,
+    query: str, gallery: str | Path | Gallery, retriever: str | Path = SHIPPED, judge: Judge | None = None
 ) -> Found:
-    """Rank a folder's images for a query.
+    """Rank a folder's images for a query (Algorithm 1 for one query where there is a judge).
 
     Args:
-        gallery: folder of images, searched with its subfolders. retriever: folder of a trained retriever.
-        backend, mllm, thi, xi: for the interaction; without a back-end there is none.
+        query: description of a person. gallery: folder of images, searched with its subfolders; or one that is encoded.
+        retriever: folder of a trained retriever; unused where the gallery is encoded.
+        judge: the MLLM to interact with (`shipped_judge()`); without one, the retriever alone ranks.
 
     Raises:
         InputError: empty query, no images, or an unreadable one.
     """
     if not query.strip():
-        raise InputError("search.query", "an empty text", "a description of a person", "Write one.")
-    names, (model, tokenizer) = image_files(gallery), load_retriever(retriever)
-    images = encode_images(model, ImageStore(gallery, names, *image_size(model)))
-    ids = np.arange(len(names))
-
-    def scores(texts: list[str]):
-        parts = (*images, *encode_texts(model, tokenizer, texts))
-        return Embeddings(
-            *(part.numpy() for part in parts), ids, ids, np.zeros(len(texts)), np.zeros(len(texts))
-        ).scores
-
-    raw = scores([query])
+        raise InputError("query", "an empty text", "a description of a person", "Write one.")
+    if not isinstance(gallery, Gallery):
+        gallery = Gallery.read(gallery, retriever)
+    raw = gallery.scores([query])
     before = raw.rows(slice(None))[0]
-    if backend is None:
-        return Found(names, before, before, None)
-    paths = [gallery / name for name in names]
-    rounds = min(thi.rounds, len(names))
-    found = run_thi(raw, [query], paths, lambda texts, _: scores(texts), backend, mllm, rounds, xi, thi.lambda_)
-    return Found(names, before, found.scores.rows(slice(None))[0], found.records[0])
-
-
-def page(query: str, gallery: Path, found: Found, shown: int = 20) -> str:
-    """The result as one HTML file, pictures included, faces masked."""
-    parts = [f"<h1>{html(query)}</h1>"]
-    if found.record is not None:
-        parts.append(_dialogue(found, gallery))
-    order = np.argsort(-found.after, kind="stable")[:shown]
-    rank_before = np.argsort(np.argsort(-found.before, kind="stable"), kind="stable")
-    cards = []
-    for rank, k in enumerate(order, 1):
-        moved = "" if rank_before[k] + 1 == rank else f", was {rank_before[k] + 1}"
-        cards.append(
-            f'<figure><img alt="" src="{_picture(gallery / found.names[k])}"><figcaption>{rank}{moved}<br>'
-            f"{html(found.names[k])}<br>{found.after[k]:.3f}</figcaption></figure>"
-        )
-    parts.append(f'<section class="ranks">{"".join(cards)}</section>')
-    return _PAGE.format(title=html(query), body="\n".join(parts))
-
-
-def _dialogue(found: Found, gallery: Path) -> str:
-    record, turns = found.record, []
-    for column, yes, share in zip(record["candidates"], record["yes"], record["yes_probability"], strict=False):
-        said = f"{'Yes' if yes else 'No'} ({share:.2f})"
-        turns.append(
-            f'<figure><img alt="" src="{_picture(gallery / found.names[column])}">'
-            f"<figcaption>Is it this one?<br><b>{said}</b></figcaption></figure>"
-        )
-    end = "<p>No image was confirmed: the ranking stays as it was.</p>"
-    if record["anchor"] is not None:
-        told = "".join(f"<li>{html(text)}</li>" for text in record["subtexts"])
-        end = f"<p>What the confirmed image shows:</p><ul>{told}</ul><p>Refined: {html(record['refined'])}</p>"
-    return f"<h2>Dialogue</h2><section>{''.join(turns)}</section>{end}<h2>Ranking</h2>"
-
-
-def _picture(path: Path) -> str:
-    out = io.BytesIO()
-    Image.fromarray(masked(load_image(path))).resize((96, 192)).save(out, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; color: #222; }}
-h1 {{ font-size: 1.3rem; }} h2 {{ font-size: 1.05rem; }}
-section {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
-figure {{ margin: 0; width: 96px; font-size: 0.75rem; overflow-wrap: anywhere; }}
-</style></head><body>
-{body}
-</body></html>
-"""
+    if judge is None:
+        return Found(gallery.names, before, before, None)
+    paths = [gallery.folder / name for name in gallery.names]
+    rounds, weight = min(judge.thi.rounds, len(paths)), judge.thi.lambda_
+    found = run_thi(
+        raw, [query], paths, lambda texts, _: gallery.scores(texts), judge.backend, judge.mllm, rounds, judge.xi, weight
+    )
+    return Found(gallery.names, before, found.scores.rows(slice(None))[0], found.records[0])

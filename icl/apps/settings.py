@@ -14,3 +14,9 @@ class SearchSettings:
     query: str = setting("", "Description of the person to look for.")
     gallery: str = setting("", "Folder of images.")
     thi: bool = setting(True, "Interact with the MLLM; false ranks by the retriever alone.")
+    models: str = setting(
+        "auto",
+        "Which retriever, adapter and xi answer: shipped (models/synthpedes-icl), run (trained by this configuration, where "
+        "they are not there yet), or auto: the shipped ones where this configuration trains the same, its own otherwise.",
+        choices=("auto", "shipped", "run"),
+    )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
-from icl.errors import InputError
+from icl.files import write_checksums
 from icl.pretrain.settings import PretrainSettings
 
-CHECKSUMS = "SHA256SUMS"
 _TEXT = {
     "synthclip": (
         "SynthCLIP",
@@ -63,27 +61,3 @@ def write_card(
     (folder / "README.md").write_text("\n".join(lines))
     (folder / "quality.json").write_text(json.dumps(quality, indent=1) + "\n")
     write_checksums(folder)
-
-
-def write_checksums(folder: Path) -> None:
-    """sha256 of every weights file, in sha256sum's format."""
-    digests = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.safetensors"))
-    }
-    (folder / CHECKSUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
-
-
-def verify_checksums(folder: Path) -> None:
-    """Compare a model folder's weights with its checksums.
-
-    Raises:
-        InputError: a file differs or is missing; names it.
-    """
-    for line in (folder / CHECKSUMS).read_text().splitlines():
-        digest, name = line.split()
-        path = folder / name
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
-        if found != digest:
-            raise InputError(
-                str(path), f"sha256 {found[:12]}...", f"{digest[:12]}...", "Restore it: git checkout models."
-            )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -26,32 +28,32 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self.path, self._known, self._written = path, {"said": []}, 0.0
+        self._lock = threading.Lock()  # questions to a server are asked in threads
 
     def set(self, at_once: bool, **known) -> None:
         """Progress as it stands; written now and then, or at once."""
-        self._known |= known
+        with self._lock:
+            self._known |= known
         if at_once or time.monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
             self._write()
 
     def say(self, line: str) -> None:
         """A line that the user should see."""
-        self._known["said"].append(line)
+        with self._lock:
+            self._known["said"].append(line)
         self._write()
 
     def fail(self, message: str) -> None:
         """Why the job ends without its outputs."""
-        self._known["error"] = message
-        self._write()
+        self.set(True, error=message)
 
     def _write(self) -> None:
-        self._written = time.monotonic()
         part = self.path.with_suffix(".part")
-        try:
+        with self._lock, contextlib.suppress(OSError):  # no place to report to is no reason to end the work
+            self._written = time.monotonic()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps({**self._known, "at": time.time()}))
             part.replace(self.path)
-        except OSError:
-            return  # no place to report to: no reason to end the work
 
 
 _STATES: dict[str, State] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
+from icl.report.paper_tables import read_table
 from icl.report.tables import CALLS
 from icl.report.words import NOTHING, spread, words
 
@@ -47,17 +47,17 @@ def closing(results: Path, made: set[str], options: str = "") -> str:
 
     lines = []
     if there("table.csv"):
-        frames = (pd.read_csv(results / f"{name}.csv") for name in ("table", "timing"))
+        frames = (read_table(results / f"{name}.csv") for name in ("table", "timing"))
         shown = results_table(*frames).to_markdown(index=False, tablefmt="simple", disable_numparse=True)
         lines += ["", shown, "", f"Every number: {results}/table.csv   times: {results}/timing.csv"]
     if there("tables/main.md"):
         lines.append(
             f"Tables: {results}/tables/   figures: {results}/figures/   what each file is: {results}/README.md"
         )
-        if "MAKELEVEL" not in os.environ:  # `make report` goes on to it
-            lines.append(f"Next: snakemake tables figures --report {results}/report.html{options}")
+    if there("report.html"):
+        lines.append(f"Report: {results}/report.html (open it in a browser)")
     elif lines:
         make = not options and Path("Makefile").exists()
-        again = "make report" if make else f"snakemake --cores all tables figures{options}"
-        lines.append(f"Next: {again}   (the paper's tables and figures)")
+        again = "make report" if make else f"snakemake --cores all tables figures report_page{options}"
+        lines.append(f"Next: {again}   (the paper's tables and figures, on one page)")
     return "\n".join(lines)

@@ -9,8 +9,9 @@ INDEX = """# What is in this folder
 | `judge.csv` | T_loc on held-out questions before and after LoRA |
 | `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds |
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
-| `tables/*.csv, *.md, *.tex` | the paper's tables beside its numbers (`cross_domain`: 3, `fine_coarse`: 4); differences |
-| `figures/<benchmark>/*.png, *.pdf` | density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
+| `report.html` | all tables and figures on one page, which opens offline |
+| `tables/*.csv, *.html, *.md, *.tex` | the paper's tables beside its numbers (3: `cross_domain`, 4: `fine_coarse`) |
+| `figures/<benchmark>/*.png, *.pdf` | main, density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
 | `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
 | `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |
 | `pairs/<name>.parquet` | one row a caption; an image without captions has one with caption_id -1 |
@@ -21,5 +22,7 @@ INDEX = """# What is in this folder
 | `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val, every interaction (`record.jsonl`), metrics, times |
 | `yes/...`, `neighbours/...` | the two other re-rankings |
 | `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |
+| `search/index.html` | what the target `search` found in one's own images |
+| `release/<name>-icl/` | target `release`: the trained retriever and adapter as models/ ships them |
 | `logs/`, `benchmarks_time/` | a log for each job; its time and memory |
 """

@@ -1,4 +1,4 @@
-"""The paper's tables with measured numbers beside its own: CSV, Markdown and LaTeX (booktabs)."""
+"""The paper's tables with measured numbers beside its own: CSV, HTML, Markdown and LaTeX (booktabs)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from icl.markup import latex, markdown
 from icl.ranking.measure import BOOTSTRAP_SEED
 from icl.ranking.significance import paired_test
+from icl.report.html import table_page
 from icl.report.paper import METRICS
 from icl.report.words import NOTHING, spread, words
 from icl.workflow.rows import methods
@@ -148,7 +149,7 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, stem: Path, title: str, notes: Iterable[str] = ()) -> None:
-    """Write `stem`.csv, .md and .tex; the best values are bold, and nothing in a cell is markup.
+    """Write `stem`.csv, .html, .md and .tex; the best values are bold, and nothing in a cell is markup.
 
     Args:
         notes: lines of Markdown, for the reader of the table.
@@ -156,6 +157,7 @@ def write_table(table: pd.DataFrame, stem: Path, title: str, notes: Iterable[str
     stem.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.4f")
     texts = table.astype(object).map(words)
+    stem.with_suffix(".html").write_text(table_page(texts, best(table), title, notes))
     marked = texts.map(markdown).where(~best(table), "**" + texts + "**") if len(table) else texts
     text = marked.to_markdown(index=False, disable_numparse=True)
     below = "".join(f"\n{note}\n" for note in notes)

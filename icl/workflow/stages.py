@@ -30,7 +30,7 @@ STAGE_VERSIONS = {
     "thi": 5,
     "rerank": 3,
     "report": 3,
-    "figures": 1,
+    "figures": 2,
     "pretrain": 1,
 }
 

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from icl import progress
 from icl.errors import InputError
 from icl.mllm.backends import served
 from icl.mllm.backends.registry import check_server, open_backend
@@ -336,8 +335,7 @@ def fastapi_words(name: str) -> dict:
 
 @pytest.mark.parametrize("words", [openai_words, fastapi_words])
 @pytest.mark.parametrize("name", ["max_tokens", "seed", "temperature"])
-def test_a_refused_parameter_is_left_out_from_then_on(name, words, capsys, monkeypatch):
-    monkeypatch.setattr(progress, "TERMINAL", None)
+def test_a_refused_parameter_is_left_out_from_then_on(name, words, capsys):
     script = lambda body: (400, words(name)) if name in body else None  # noqa: E731
     with MLLMServer(reply, script=script) as server:
         answers = open_backend(asked(server, "openai", concurrency=3)).answer([AGGREGATE] * 6)

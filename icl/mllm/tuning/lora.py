@@ -69,36 +69,37 @@ class LoraTrainer:
         verdicts = {a: self.qwen.tokenizer(a, add_special_tokens=False)["input_ids"][0] for a in ("Yes", "No")}
         self.targets = torch.tensor([verdicts[record["answer"]] for record in records])
         self.epoch, self.step, self.history = 0, 0, []
+        self.work = Task(0, "", silent=True)
         self.done, self.sums = 0, dict(START)  # steps of the epoch under way, and what they add up to
 
     def run(self) -> None:
         """Train to the end and write the adapter."""
         self._resume()
         each = -(-len(self.records) // self.sft.batch_size)
-        with task(each * self.sft.epochs, done=each * self.epoch + self.done, counted=False) as work:
+        with task(each * self.sft.epochs, done=each * self.epoch + self.done, counted=False) as self.work:
             while self.epoch < self.sft.epochs:
-                self._epoch(self.epoch + 1, work)
+                self._epoch(self.epoch + 1)
         self.qwen.model.save_pretrained(self.out)
         pd.DataFrame(self.history).to_csv(self.out / "history.csv", index=False)
         (self.out / "state.pt").unlink(missing_ok=True)
 
-    def _epoch(self, epoch: int, work: Task) -> None:
+    def _epoch(self, epoch: int) -> None:
         rng = random.Random(f"{self.seed}-{epoch}")
         batches = epoch_batches([len(r.text) for r in self.requests], self.sft.batch_size, rng)
-        work.label = f"LoRA epoch {epoch}/{self.sft.epochs}"
+        self.work.label = f"LoRA epoch {epoch}/{self.sft.epochs}"
         for batch in batches[self.done :]:
             start = time.time()
             loss, hits = self._learn(batch, len(batches) * self.sft.epochs)
             for name, value in (("loss", loss * len(batch)), ("accuracy", hits), ("seconds", time.time() - start)):
                 self.sums[name] += value
             self.done += 1
-            work.advance()
+            self.work.advance()
             if self.done % SAVE_STEPS == 0:
                 self._save_state()
         count = len(self.records)
         means = {"loss": self.sums["loss"] / count, "accuracy": self.sums["accuracy"] / count}
         self.history.append({"epoch": epoch, **means, "seconds": self.sums["seconds"]})
-        work.note(f"after epoch {epoch}: loss {means['loss']:.4g}, right answers {100 * means['accuracy']:.1f}%")
+        self.work.note(f"after epoch {epoch}: loss {means['loss']:.4g}, right answers {100 * means['accuracy']:.1f}%")
         self.epoch, self.done, self.sums = epoch, 0, dict(START)
         self._save_state()
 

@@ -13,6 +13,7 @@ _HERE = "icl.report.figures"
 FIGURES: Registry[Figure] = Registry(
     "figure",
     {
+        "main": Figure(lambda s, d: [f"{s.results}/table.csv"], f"{_HERE}.main"),
         "density": Figure(lambda s, d: [shown(s, d, "record.jsonl"), shown(s, d, "xi.json")], f"{_HERE}.density"),
         "sweeps": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.sweeps"),
         "rounds": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.rounds"),

@@ -13,11 +13,12 @@ from icl.workflow.settings import Settings
 @dataclass(frozen=True)
 class Place:
     """Attributes:
-    dataset: the benchmark of the figure. root: its image root.
+    dataset: the benchmark of the figure. root: its image root. drawn: whether this project drew its images.
     """
 
     dataset: str
     root: Path
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,12 @@ def _text(word: str, bold: bool) -> TextArea:
     return TextArea(word, textprops={"size": 6, "weight": "bold" if bold else "normal"})
 
 
-def before_and_after(records: list[dict], images: pd.DataFrame, root: Path):
+def before_and_after(records: list[dict], images: pd.DataFrame, root: Path, drawn: bool = False):
     """The figure.
 
     Args:
         records: interactions with `best_before` and `best_after`. images: image_id, image, pid. root: image root.
+        drawn: whether this project drew the images.
     """
     chosen, table = choose(records), images.set_index("image_id")
     texts = [_lines(title, record) for title, record in chosen]
@@ -83,16 +84,16 @@ def before_and_after(records: list[dict], images: pd.DataFrame, root: Path):
         for line, name in enumerate(("best_before", "best_after")):
             for column, image_id in enumerate(record[name]):
                 axis = figure.add_subplot(grid[3 * number + 1 + line, column])
-                _picture(axis, record, image_id, table, root)
+                _picture(axis, record, image_id, table, root, drawn)
                 if column == 0:
                     axis.set_ylabel("before" if line == 0 else "after THI", fontsize=6)
     return figure
 
 
-def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path) -> None:
+def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path, drawn: bool) -> None:
     """One image, framed by whether it is right; the confirmed one is marked."""
     right = table.pid[image_id] == record["pid"]
-    axis.imshow(masked(load_image(root / table.image[image_id])))
+    axis.imshow(masked(load_image(root / table.image[image_id]), drawn))
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
     for side in axis.spines.values():
@@ -105,4 +106,5 @@ def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path)
 def draw(paths: list[Path], place: Place):
     """From the interaction record and the pairs table."""
     record, pairs = paths
-    return before_and_after(read_records(record), images_of(split_of(read_pairs(pairs), "test")), place.root)
+    images = images_of(split_of(read_pairs(pairs), "test"))
+    return before_and_after(read_records(record), images, place.root, place.drawn)

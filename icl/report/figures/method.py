@@ -40,7 +40,7 @@ def draw(paths: list[Path], place: Place):
         _box(canvas, 0.1, 1.2, 9.0, 0.5, "THI", "No query of this run was refined to the first place.", GREY)
     else:
         images = images_of(split_of(read_pairs(pairs), "test")).set_index("image_id")
-        _interaction(figure, canvas, chosen, images, place.root)
+        _interaction(figure, canvas, chosen, images, place)
     _results(canvas, pd.read_csv(table), place.dataset)
     return figure
 
@@ -64,14 +64,14 @@ def _training(canvas) -> None:
             _arrow(canvas, left - 0.14, 3.95, left)
 
 
-def _interaction(figure, canvas, record: dict, images: pd.DataFrame, root: Path) -> None:
+def _interaction(figure, canvas, record: dict, images: pd.DataFrame, place: Place) -> None:
     _title(canvas, 3.4, "Test: one interaction of this run")
     _box(canvas, 0.1, 1.72, 1.55, 1.5, "query", record["caption"], GREY)
     _arrow(canvas, 1.65, 2.5, 1.85)
     answers = [
         f"{'Yes' if yes else 'No'} {p:.2f}" for yes, p in zip(record["yes"], record["yes_probability"], strict=True)
     ]
-    _row(figure, canvas, 1.85, 1.98, record["candidate_image_ids"], record["pid"], images, root, answers)
+    _row(figure, canvas, 1.85, 1.98, record["candidate_image_ids"], record["pid"], images, place, answers)
     canvas.text(1.85, 3.12, "T_loc: does the query describe this person?", fontsize=6.5, color=ORANGE)
     _arrow(canvas, 4.6, 2.5, 4.8)
     told = "\n".join(textwrap.fill(text, 34) for text in record["subtexts"][:5])
@@ -79,15 +79,17 @@ def _interaction(figure, canvas, record: dict, images: pd.DataFrame, root: Path)
     _arrow(canvas, 6.52, 2.5, 6.7)
     _box(canvas, 6.7, 1.72, 2.4, 1.5, "T_aggr: refined query", record["refined"], ORANGE)
     canvas.text(1.85, 1.42, "ranking with the refined query", fontsize=6.5, color=GREEN)
-    _row(figure, canvas, 1.85, 0.28, record["best_after"], record["pid"], images, root, [])
+    _row(figure, canvas, 1.85, 0.28, record["best_after"], record["pid"], images, place, [])
 
 
-def _row(figure, canvas, left: float, bottom: float, image_ids, pid: int, images, root: Path, below: list[str]) -> None:
+def _row(
+    figure, canvas, left: float, bottom: float, image_ids, pid: int, images, place: Place, below: list[str]
+) -> None:
     width, height = PICTURE
     for k, image_id in enumerate(image_ids[:5]):
         at = (left + k * 0.55, bottom)
         axis = figure.add_axes((at[0] / WIDTH, at[1] / HEIGHT, width / WIDTH, height / HEIGHT))
-        axis.imshow(masked(load_image(root / images.image[image_id])), aspect="auto")
+        axis.imshow(masked(load_image(place.root / images.image[image_id]), place.drawn))
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
         right = images.pid[image_id] == pid

@@ -68,6 +68,7 @@ class Trainer:
             self.model, loss, s.tau, s.margin, self.world, s.piece, tal if s.rda_loss == "tal" else None
         )
         self.epoch, self.history, self.best = 0, [], {"epoch": 0}
+        self.work = Task(0, "", silent=True)
         self.best_weights: dict[str, Tensor] = {}
         self.division: Division | None = None
         self.pair_losses = np.zeros((2, len(self.data.rows)))
@@ -76,12 +77,12 @@ class Trainer:
         """Train to the end and write the checkpoint, the history and the last division."""
         self._resume()
         each = len(self._batches(torch.arange(len(self.data.rows))))
-        with task(each * self.settings.epochs, done=each * self.epoch, counted=False) as work:
+        with task(each * self.settings.epochs, done=each * self.epoch, counted=False) as self.work:
             while self.epoch < self.settings.epochs:
-                self._epoch(self.epoch + 1, work)
+                self._epoch(self.epoch + 1)
             self._finish()
 
-    def _epoch(self, epoch: int, work: Task) -> None:
+    def _epoch(self, epoch: int) -> None:
         start, generator = time.time(), torch.Generator().manual_seed(self.seed * 1009 + epoch)
         labels = self._labels(epoch)
         for group in self.optimizer.param_groups:
@@ -89,7 +90,7 @@ class Trainer:
         self.model.train(self.settings.batchnorm == "train")
         texts = self._augmented_ids(epoch)
         batches = self._batches(torch.randperm(len(labels), generator=generator))
-        total, work.label = 0.0, f"epoch {epoch}/{self.settings.epochs}"
+        total, self.work.label = 0.0, f"epoch {epoch}/{self.settings.epochs}"
         prepared = self._prepared(batches, labels, texts, epoch, generator)
         for number, batch in enumerate(prepared):
             self.optimizer.zero_grad(set_to_none=True)
@@ -98,12 +99,12 @@ class Trainer:
                 raise self._diverged(f"epoch {epoch}, batch {number}", loss.item(), batches[number])
             self.step.optimise(self.optimizer)
             total += loss.item()
-            work.advance()
+            self.work.advance()
         self.epoch = epoch
         row = {"epoch": epoch, "loss": total / len(batches), "clean_share": float(labels.float().mean())}
         row |= quality(self.division, self.data.clean)
         self.history.append({**row, **self._validate(epoch), "seconds": time.time() - start})
-        work.note(epoch_words(self.history[-1]))
+        self.work.note(epoch_words(self.history[-1]))
         self._save_state()
 
     def _diverged(self, where: str, loss: float, rows: Tensor) -> InputError:

@@ -1,12 +1,39 @@
-"""Searching one's own folder."""
+"""Searching one's own folder, with the shipped retriever as it is."""
+
+import random
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from icl.apps.search import Found, image_files, page
-from icl.data.faces import FACE, HEIGHT, masked
+from icl.apps.page import page
+from icl.apps.search import Found, Gallery, image_files, rank, search
+from icl.apps.shipped import SHIPPED, shipped_judge
 from icl.errors import InputError
+from icl.synthpedes.attributes import sample_shot, visible
+from icl.synthpedes.benchmark import sample_identities
+from icl.synthpedes.captions import state, write_caption
+from icl.synthpedes.domains import DOMAINS
+from icl.synthpedes.render import render
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """24 pictures of 8 drawn persons in a subfolder, and a caption a person."""
+    rng, domain, folder = random.Random(11), DOMAINS["city"], tmp_path_factory.mktemp("own")
+    (folder / "street").mkdir()
+    captions = []
+    for number, person in enumerate(sample_identities(rng, 8, set(), domain)):
+        for view in range(3):
+            shot = sample_shot(rng, domain.camera)
+            Image.fromarray(render(person, shot)).save(folder / f"street/{number}_{view}.png")
+        captions.append(write_caption(state(visible(person, shot), domain.style, rng), rng, domain.style.richness))
+    return folder, captions
+
+
+@pytest.fixture(scope="module")
+def gallery(folder):
+    return Gallery.read(folder[0])
 
 
 def test_a_folder_without_images_is_named(tmp_path):
@@ -17,17 +44,83 @@ def test_a_folder_without_images_is_named(tmp_path):
         image_files(tmp_path / "nowhere")
 
 
-def test_the_page_ranks_by_the_later_similarities_and_escapes_the_query(tmp_path):
-    for name in ("a.png", "b.png"):
+def test_the_right_person_is_mostly_among_the_first_three_of_24(folder, gallery):
+    found = [
+        any(match.name.startswith(f"street/{number}_") for match in rank(caption, gallery)[:3])
+        for number, caption in enumerate(folder[1])
+    ]
+    assert sum(found) >= 6, found  # by chance: 2.6
+
+
+def test_rank_gives_every_image_once_with_falling_similarities(folder, gallery):
+    matches = rank(folder[1][0], str(folder[0]), SHIPPED)
+    assert sorted(match.name for match in matches) == gallery.names and len(matches) == 24
+    values = [match.similarity for match in matches]
+    assert values == sorted(values, reverse=True) and max(values) <= 1
+    encoded = rank(folder[1][0], gallery)
+    assert [m.name for m in encoded] == [m.name for m in matches]
+    assert np.allclose([m.similarity for m in encoded], values, atol=1e-5)
+
+
+def test_with_a_judge_the_dialogue_is_told_and_refines_the_ranking(folder, gallery):
+    judge = shipped_judge()
+    found = [search(caption, gallery, judge=judge) for caption in folder[1]]
+    for one in found:
+        confirmed = one.record["anchor"] is not None
+        assert any(one.record["yes"]) or not confirmed
+        assert np.array_equal(one.before, one.after) != confirmed
+        assert (one.record["refined"] != "") == confirmed
+    assert any(one.record["anchor"] is not None for one in found)
+
+
+def test_an_empty_query_is_refused_before_the_folder_is_read(tmp_path):
+    with pytest.raises(InputError, match="an empty text"):
+        rank("  ", tmp_path / "nowhere")
+
+
+def test_an_unreadable_picture_or_retriever_is_named(folder, tmp_path):
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="torn.png"):
+        rank("a man", tmp_path)
+    with pytest.raises(InputError, match="nowhere"):
+        rank("a man", folder[0], tmp_path / "nowhere")
+
+
+def test_the_page_ranks_by_the_later_similarities_and_escapes_all_texts(tmp_path):
+    names = ["a<i>.png", "b&b.png"]
+    for name in names:
         Image.new("RGB", (20, 40), "red").save(tmp_path / name)
-    found = Found(["a.png", "b.png"], np.array([0.9, 0.1]), np.array([0.2, 0.8]), None)
-    text = page("a <b> man", tmp_path, found)
-    assert text.index("b.png") < text.index("a.png") and "a &lt;b&gt; man" in text and "1, was 2" in text
+    record = {"candidates": [0], "yes": [True], "yes_probability": [0.9], "anchor": 0}
+    record |= {"subtexts": ["a <script>"], "refined": "a </p> man"}
+    found = Found(names, np.array([0.9, 0.1]), np.array([0.2, 0.8]), record)
+    text = page("a <b> man", tmp_path, found, "the <em> retriever")
+    ranks = text[text.index('class="ranks"') :]
+    assert ranks.index("b&amp;b.png") < ranks.index("a&lt;i&gt;.png") and "<b>1</b>, was 2" in ranks
+    for text_of_others in ("<b> man", "<script>", "</p> man", "<em>", "a<i>"):
+        assert text_of_others not in text.split("</style>")[1], text_of_others
+    assert "Answered by the &lt;em&gt; retriever" in text
 
 
-def test_faces_are_masked_beyond_recognition():
-    noise = np.random.default_rng(0).integers(0, 255, (192, 96, 3), dtype=np.uint8)
-    out = masked(Image.fromarray(noise))
-    head = out[: round(FACE[1] * HEIGHT)]
-    assert len(np.unique(head.reshape(-1, 3), axis=0)) <= 6
-    assert len(np.unique(out[len(head) :].reshape(-1, 3), axis=0)) > 1000
+def test_pictures_on_the_page_keep_their_aspect(tmp_path):
+    import base64
+    import io
+    import re
+
+    for name, size in (("tall.png", (100, 300)), ("wide.png", (400, 100))):
+        Image.new("RGB", size, "red").save(tmp_path / name)
+    found = Found(["tall.png", "wide.png"], np.array([0.9, 0.1]), np.array([0.9, 0.1]), None)
+    sources = re.findall(r"base64,([^\"]+)", page("a man", tmp_path, found, "nobody"))
+    sizes = [Image.open(io.BytesIO(base64.b64decode(source))).size for source in sources]
+    assert [width / height for width, height in sizes] == [1 / 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("yes", "anchor", "told"),
+    [([False, False], None, "No image was confirmed"), ([True], None, "below xi"), ([True], 0, "Refined: a man")],
+)
+def test_the_page_tells_how_the_dialogue_ended(tmp_path, yes, anchor, told):
+    Image.new("RGB", (20, 40), "red").save(tmp_path / "a.png")
+    record = {"candidates": [0, 0], "yes": yes, "yes_probability": [0.5] * len(yes), "anchor": anchor}
+    found = Found(["a.png"], np.ones(1), np.ones(1), record | {"subtexts": [], "refined": "a man"})
+    text = page("a man", tmp_path, found, "nobody")
+    assert told in text and sum(end in text for end in ("No image", "below xi", "Refined:")) == 1

@@ -5,8 +5,8 @@ import torch
 from running import HOUSE
 
 from icl.errors import InputError
+from icl.files import verify_checksums, write_checksums
 from icl.pretrain import pretrain
-from icl.pretrain.cards import verify_checksums, write_checksums
 from icl.pretrain.muon import orthogonalise
 from icl.pretrain.settings import PretrainSettings
 from icl.retriever.settings import RetrieverSettings

@@ -41,7 +41,6 @@ def test_several_benchmarks_are_named():
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MAKELEVEL", raising=False)
     folder = tmp_path / "results"
     (folder / "tables").mkdir(parents=True)
     for name, frame in zip(("table", "timing"), frames([1]), strict=True):
@@ -53,16 +52,19 @@ def results(tmp_path, monkeypatch):
 def test_after_the_table_come_its_files_and_the_next_command(results, tmp_path):
     text = closing(results, {"results/table.csv"}, " --configfile c.yaml")
     assert "ICL+THI" in text and "Every number: results/table.csv" in text
-    assert text.splitlines()[-1].startswith("Next: snakemake --cores all tables figures --configfile c.yaml ")
+    assert text.splitlines()[-1].startswith(
+        "Next: snakemake --cores all tables figures report_page --configfile c.yaml "
+    )
     (tmp_path / "Makefile").touch()
     assert closing(results, {"results/table.csv"}).splitlines()[-1].startswith("Next: make report ")
 
 
-def test_after_the_tables_comes_the_report_unless_make_goes_on_to_it(results, monkeypatch):
-    made = {"results/table.csv", "results/tables/main.md"}
-    assert closing(results, made).splitlines()[-1].startswith("Next: snakemake tables figures --report ")
-    monkeypatch.setenv("MAKELEVEL", "1")
-    assert closing(results, made).splitlines()[-1].startswith("Tables: results/tables/")
+def test_after_the_report_comes_its_page_and_no_further_command(results):
+    made = {"results/table.csv", "results/tables/main.md", "results/report.html"}
+    assert closing(results, made).splitlines()[-1].startswith("Next: snakemake --cores all tables figures report_page")
+    (results / "report.html").touch()
+    text = closing(results, made)
+    assert "Tables: results/tables/" in text and text.splitlines()[-1].startswith("Report: results/report.html")
 
 
 def test_a_run_that_made_no_table_shows_none(results):

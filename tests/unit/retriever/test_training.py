@@ -14,7 +14,6 @@ from icl.data.annotations import read_annotations
 from icl.data.images import load_image
 from icl.data.pairs import images_of, read_pairs, split_of
 from icl.errors import InputError
-from icl.progress import Task
 from icl.retriever.encoding.embeddings import Embeddings, embed, encode_texts, open_store
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.trainer import Trainer, train_retriever
@@ -38,7 +37,7 @@ def run(place, settings, out, stop_after=None, augmented=None):
         return trainer.run()
     trainer._resume()
     while trainer.epoch < stop_after:
-        trainer._epoch(trainer.epoch + 1, Task(9, "", silent=True))
+        trainer._epoch(trainer.epoch + 1)
 
 
 def weights(folder: Path):

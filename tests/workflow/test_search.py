@@ -1,0 +1,68 @@
+"""The target `search`: at once with the shipped models, with one's own where the configuration differs, and never in vain."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from running import HOUSE, SMOKE, jobs, snakemake
+
+from icl.synthpedes.attributes import sample_shot
+from icl.synthpedes.benchmark import sample_identities
+from icl.synthpedes.domains import DOMAINS
+from icl.synthpedes.render import render
+
+pytestmark = pytest.mark.slow
+
+
+def asked(gallery: str, query: str = "a woman in a red coat", **more: str) -> tuple[str, str]:
+    words = "".join(f", {key}: {value}" for key, value in more.items())
+    return "--config", f"search={{query: {query}, gallery: {gallery}{words}}}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Six pictures in `own`."""
+    import random
+
+    folder, rng = tmp_path_factory.mktemp("search"), random.Random(5)
+    (folder / "own").mkdir()
+    for number, person in enumerate(sample_identities(rng, 6, set(), DOMAINS["city"])):
+        Image.fromarray(render(person, sample_shot(rng, DOMAINS["city"].camera))).save(folder / f"own/{number}.png")
+    return folder
+
+
+def test_one_job_answers_and_says_who(folder):
+    done = snakemake(folder, "search", *asked("own"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert jobs(done) == {"search": 1}
+    who = "the shipped ICL (models/synthpedes-icl, seed 1)"
+    page = (folder / "results/search/index.html").read_text()
+    assert f"answered by {who}" in done.stderr + done.stdout and f"Answered by {who}" in page
+    assert "Dialogue" in page and page.count("similarity ") == 6
+
+
+@pytest.mark.parametrize(("more", "own"), [((), True), (("models", "run"), True), (("models", "shipped"), False)])
+def test_another_configuration_trains_its_own_unless_the_shipped_is_asked_for(folder, more, own):
+    done = snakemake(folder, "-n", "search", *SMOKE, *asked("own", **dict([more] if more else [])))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert ("train_retriever" in jobs(done)) == own and jobs(done)["search"] == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (("--config", "bootstrap=1000"), "config key search.query"),
+        (asked("''"), "config key search.gallery"),
+        (asked("no/where"), "no/where"),
+    ],
+)
+def test_what_is_missing_is_refused_before_any_job(folder, question, told):
+    done = snakemake(folder, "search", *question)
+    text = done.stdout + done.stderr
+    assert done.returncode and told in text and "Job stats" not in text, text[-2000:]
+
+
+def test_what_is_shipped_can_be_made_again(folder):
+    done = snakemake(folder, "-n", "release", "--configfile", str(HOUSE / "config/config.yaml"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {"train_retriever", "finetune_lora", "select_xi", "evaluate_judge", "release"} <= set(jobs(done))
