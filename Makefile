@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint bench env schema clean help
+.PHONY: table report test fast slow more lint bench env schema clean clean-all help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -27,7 +27,7 @@ report: $(STAMP)  ## the paper's tables and figures, and results/report.html
 test: lint fast slow  ## everything that CI runs
 
 help:  ## these lines
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
 
 env: $(STAMP)  ## .venv from requirements.lock (TORCH=cpu: without CUDA)
 
@@ -58,7 +58,15 @@ bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.js
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_retriever
 	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_mllm
 
-clean:  ## remove results, keep the environment
+clean:  ## remove results, but neither those of paper scale nor answers that a server gave
+	@test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name paper ! -name answers -exec rm -rf {} +
+	@if grep -qsE '"backend": "(openai|ollama)"' results/answers/*/*.jsonl; \
+	then echo "results/answers stays: a server answered (make clean-all removes it)"; else rm -rf results/answers; fi
+	@test ! -e results/paper || echo "results/paper stays (make clean-all removes it)"
+
+clean-all:  ## remove all results, after a question
+	@printf 'Remove results/ (%s) and .snakemake/, also what took days or was paid for? [y/N] ' "$$(du -sh results 2>/dev/null | cut -f1)"; \
+	read answer; test "$$answer" = y || { echo "Nothing was removed."; exit 1; }
 	rm -rf results .snakemake
 
 schema: $(STAMP)  ## after a change of a settings.py

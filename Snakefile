@@ -2,43 +2,47 @@
 # This file reads the configuration and includes one file a stage; `icl/` holds the logic, `workflow_scripts/` the glue.
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
-from _running import begin, end, refusal
+from _kept import keep, put_back
+from _running import alone, begin, end, refusal
 
 from icl.errors import InputError
 from icl.fields import decisive, to_mapping
 from icl.report.figures import FIGURES
-from icl.workflow import names, paths, resources, rows, stages
+from icl.workflow import answers, local, names, paths, resources, rows, stages
 from icl.workflow.config import load_settings
 
 min_version("9.3")
 
+HOME = Path(workflow.main_snakefile).parent
+
 if not workflow.overwrite_configfiles:  # --configfile stands instead of the default, it is not merged over it
 
-    configfile: "config/config.yaml"
-
-
-try:
-    settings = load_settings(config)
-except InputError as error:
-    raise WorkflowError(str(error))
-validate(to_mapping(settings), "config/schema.yaml", set_default=False)
-
-if workflow.is_main_process and (sentence := refusal(settings.results)):
-    raise WorkflowError(sentence)
+    configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HOME / "config/config.yaml")
 
 
 def or_stop(find, *arguments):
-    """A rule's input, or the message that says why there is none."""
+    """What is found, or an end with the message that says why there is nothing, last and alone (Snakemake adds a traceback)."""
     try:
         return find(*arguments)
     except InputError as error:
-        raise WorkflowError(str(error))
+        sys.exit(f"\nERROR {error}\n")
+
+
+settings = local.located(or_stop(load_settings, config), HOME)
+config.update(to_mapping(settings))  # as the scripts read it
+validate(to_mapping(settings), "config/schema.yaml", set_default=False)
+
+if workflow.is_main_process:
+    if sentence := refusal(settings.results):
+        raise WorkflowError(sentence)
+    alone(settings.results, put_back)  # what a killed run left half-done
 
 
 RESULTS = settings.results
@@ -54,13 +58,16 @@ onstart:
     if sentence := begin(settings.results):
         raise WorkflowError(sentence)
     or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
+    keep(workflow.dag.needrun_jobs(), settings.results)
 
 
 onsuccess:
+    put_back(settings.results)
     end()
 
 
 onerror:
+    put_back(settings.results)
     end()
 
 

@@ -4,7 +4,7 @@
 rule augment_shard:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/augment/{{dataset}}/shard{{shard}}-of-{{shards}}.jsonl",
     log:
@@ -32,7 +32,7 @@ rule augment_shard:
 rule gather_augmentation:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
-        shards=lambda w: paths.augmentation_inputs(settings, w.dataset),
+        shards=lambda w: or_stop(paths.augmentation_inputs, settings, w.dataset),
     output:
         augmented=f"{RESULTS}/augment/{{dataset}}/augmented.json",
         fallbacks=f"{RESULTS}/augment/{{dataset}}/fallbacks.json",

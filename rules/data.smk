@@ -51,7 +51,7 @@ for dataset, spec in settings.datasets.items():
 
 rule pairs:
     input:
-        lambda w: or_stop(paths.annotation_files, settings, w.dataset),
+        lambda w: or_stop(paths.benchmark_files, settings, w.dataset, workflow.overwrite_configfiles),
     output:
         f"{RESULTS}/pairs/{{dataset}}.parquet",
     log:

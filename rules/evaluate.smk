@@ -28,7 +28,7 @@ rule select_xi:
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
     log:
@@ -61,7 +61,7 @@ rule thi:
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         xi=lambda w: paths.xi_file(settings, w.dataset, w.method, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
         metrics=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",

@@ -4,7 +4,7 @@
 rule figures:
     input:
         ALL_FIGURES,
-        expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled),
+        NOISE[1:],
 
 
 rule sweeps:
@@ -15,7 +15,7 @@ rule sweeps:
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
         record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/sweeps.json",
     log:

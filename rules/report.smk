@@ -8,6 +8,7 @@ ALL_FIGURES = expand(
     dataset=settings.tabled,
     name=[name for name, figure in FIGURES.items() if figure.shown],
 ) + expand(f"{RESULTS}/figures/calibration.png" if rows.judge_files(settings) else [])
+NOISE = [f"{RESULTS}/noise.md", *expand(f"{RESULTS}/figures/{{dataset}}/noise.png", dataset=settings.tabled)]
 
 
 localrules:
@@ -22,6 +23,7 @@ rule all:
         expand(f"{RESULTS}/figures/contact_sheet.png" if names.generated(settings) else []),
         TABLES,
         ALL_FIGURES,
+        NOISE,
 
 
 rule table:
@@ -82,7 +84,7 @@ rule noise:
         "../workflow_scripts/noise.py"
 
 
-# The MLLM's answers, to replay a table without any model: `snakemake --cores all export_answers`
+# The MLLM's answers that this configuration's table stands on, to replay a table without any model: `snakemake --cores all export_answers`
 rule export_answers:
     input:
         f"{RESULTS}/table.csv",
@@ -98,6 +100,7 @@ rule export_answers:
         runtime=60,
         gpu=0,
     params:
+        answers=answers.patterns(settings),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/export_answers.py"
@@ -107,7 +110,7 @@ rule export_answers:
 rule estimate:
     input:
         pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/estimate.csv",
     log:

@@ -7,7 +7,7 @@ rule rerank_yes:
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         metrics=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
         timing=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",

@@ -5,7 +5,8 @@ rule train_retriever:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
         augmented=lambda w: paths.augmented_file(settings, w.dataset, w.method),
-        checkpoint=paths.local_weights(settings.retriever.checkpoint),
+        checkpoint=lambda w: or_stop(paths.checkpoint_weights, settings),
+        noise=lambda w: or_stop(local.file, settings.retriever.noise_file, "retriever.noise_file"),
     output:
         model=f"{RESULTS}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
         card=f"{RESULTS}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.json",
@@ -38,7 +39,7 @@ rule train_retriever:
 
 rule import_retriever:
     input:
-        checkpoint=lambda w: paths.local_source(settings, w.dataset, w.method),
+        checkpoint=lambda w: or_stop(paths.given_weights, settings, w.dataset, w.method),
     output:
         model=f"{RESULTS}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.safetensors",
         card=f"{RESULTS}/retriever/{{dataset}}/{{method}}/seed{{seed}}/model.json",

@@ -59,7 +59,7 @@ rule sft_records:
 rule finetune_lora:
     input:
         records=f"{RESULTS}/sft/seed{{seed}}/records.jsonl",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings, False),
     output:
         weights=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
         config=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_config.json",
@@ -88,7 +88,7 @@ rule evaluate_judge:
     input:
         heldout=f"{RESULTS}/sft/seed{{seed}}/heldout.jsonl",
         adapter=lambda w: paths.adapter_file(settings, "lora", w.seed),
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
         f"{RESULTS}/lora/seed{{seed}}/evaluation.json",
     log:
@@ -115,7 +115,7 @@ rule evaluate_judge:
 rule merge_lora:
     input:
         adapter=f"{RESULTS}/lora/seed{{seed}}/adapter/adapter_model.safetensors",
-        weights=paths.local_weights(settings.mllm.model),
+        weights=lambda w: or_stop(paths.mllm_weights, settings, False),
     output:
         directory(f"{RESULTS}/lora/seed{{seed}}/merged"),
     log:

@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # icl/, also where
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["TQDM_DISABLE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from _running import at_work  # noqa: E402
+
 from icl import progress  # noqa: E402
 from icl.errors import InputError  # noqa: E402
 
@@ -26,6 +28,7 @@ def job(snakemake):
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     progress.TERMINAL = terminal
+    at_work(snakemake.config.get("results", "results"))
     threading.Thread(target=_end_with, args=(_ancestors(),), daemon=True).start()
     try:
         yield

@@ -4,15 +4,20 @@ The kernel holds the lock for the process (`flock`), so that it ends with it, ho
 (profiles/default): the end of any run removes those of all others, and a killed run's stays.
 """
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-NAME = ".running"
+NAME, JOBS = ".running", ".jobs"
+SECONDS = 5
+"""That the jobs of a killed run get to notice it and end."""
 READ_ONLY = {
     *(
         "-n",
@@ -31,18 +36,57 @@ READ_ONLY = {
     *("--containerize", "--generate-unit-tests", "--print-compilation", "--version", "-v"),
 }
 """Calls of Snakemake that write no result."""
+_DRY = re.compile("-[a-zA-Z]*n[a-zA-Z]*")
+"""`-n` among other short options; `begin` refuses what only looks like it."""
 _HELD = []
 
 
 def refusal(results: str) -> str:
     """Why a run may not begin now, in one sentence; empty where it may, or where the call only looks."""
-    if any(word.split("=")[0] in READ_ONLY for word in sys.argv[1:]):
+    if any(word.split("=")[0] in READ_ONLY or _DRY.fullmatch(word) for word in sys.argv[1:]):
         return ""
     path = Path(results) / NAME
     if not path.exists():
         return ""
     with path.open("a+") as file:
-        return "" if _lock(file) else _told(file, results)
+        if not _lock(file):
+            return _told(file, results)
+    return (
+        ""
+        if _jobs_ended(results)
+        else (
+            f"A job of an earlier run, which was killed, is still writing to {results}/: wait for its end, or end it."
+        )
+    )
+
+
+def alone(results: str, act: Callable[[str], None]) -> None:
+    """Do something to the results folder where no run and no job of one is at work; nothing where one is."""
+    path = Path(results) / NAME
+    if path.exists():
+        with path.open("a+") as file:
+            if _lock(file) and _jobs_ended(results):
+                act(results)
+
+
+def at_work(results: str) -> None:
+    """Show until this process ends that a job is at work: a killed run's jobs outlive it, on a cluster by far."""
+    file = (Path(results) / JOBS).open("a+")
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_SH)
+    _HELD.append(file)
+
+
+def _jobs_ended(results: str) -> bool:
+    path, end = Path(results) / JOBS, time.monotonic() + SECONDS
+    while path.exists():
+        with path.open("a+") as file:
+            if _lock(file):
+                break
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def begin(results: str) -> str:
@@ -72,6 +116,8 @@ def _lock(file) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        return True  # a file system without locks
     return True
 
 

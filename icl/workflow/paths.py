@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from icl.data.layouts import LAYOUTS
 from icl.errors import InputError
 from icl.mllm.backends.registry import SERVED
+from icl.workflow import local
 from icl.workflow.names import TRANSFERRED_RETRIEVER, augmentation_source, given, given_source, noise_methods, splits
 from icl.workflow.settings import Settings
 
 
-def local_source(settings: Settings, dataset: str, method: str) -> list[str]:
-    """The files of a given checkpoint, so that a changed one is imported anew; none for a hub id."""
-    source = given_source(settings, dataset, method)
-    return [source] if Path(source).is_file() else local_weights(source)
+def given_weights(settings: Settings, dataset: str, method: str) -> list[str]:
+    """The files of a given checkpoint, so that a changed one is imported anew; none for a hub id.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return local.weights(given_source(settings, dataset, method), f"retrievers.{method}.source")
+
+
+def checkpoint_weights(settings: Settings) -> list[str]:
+    """The files that a training starts from; none for a hub id.
+
+    Raises:
+        InputError: they are not there.
+    """
+    return local.weights(settings.retriever.checkpoint, "retriever.checkpoint")
+
+
+def mllm_weights(settings: Settings, served: bool = True) -> list[str]:
+    """The MLLM's files; none for a hub id.
+
+    Args:
+        served: a server's model will do; false: the stage opens the model itself, whatever `mllm.backend` is.
+
+    Raises:
+        InputError: they are not there.
+    """
+    if served and settings.mllm.backend in SERVED:
+        return []
+    return local.weights(settings.mllm.model, "mllm.model")
 
 
 def score_files(settings: Settings, dataset: str, method: str) -> list[str]:
@@ -106,6 +134,39 @@ def annotation_files(settings: Settings, dataset: str) -> list[str]:
     return [str(annotation_file(settings.datasets[dataset].layout, root))]
 
 
+def benchmark_files(settings: Settings, dataset: str, configfiles: Sequence[str] = ()) -> list[str]:
+    """The annotation file that a benchmark is read from, where its images are there too.
+
+    Args:
+        configfiles: those of `--configfile`, for the command that the message names.
+
+    Raises:
+        InputError: something is missing; says how to get it, for every benchmark of the configuration that is not there.
+    """
+    if (first := _missing_part(settings, dataset)) is None:
+        return annotation_files(settings, dataset)
+    others = [found for name in settings.datasets if name != dataset and (found := _missing_part(settings, name))]
+    check = " ".join(["snakemake --cores all verify", *(f"--configfile {name}" for name in configfiles)])
+    remedy = "\n".join([first.remedy, *map(str, others), f"Then check what is there: {check}"])
+    raise InputError(first.where, first.found, first.expected, remedy)
+
+
+def _missing_part(settings: Settings, dataset: str) -> InputError | None:
+    """Why a benchmark cannot be read: no annotation file, or no images."""
+    spec = settings.datasets[dataset]
+    if spec.generator or spec.download:
+        return None
+    try:
+        [file] = annotation_files(settings, dataset)
+    except InputError as error:
+        return error
+    folder = Path(image_root(settings, dataset))
+    if folder.is_dir():
+        return None
+    steps = LAYOUTS[spec.layout].access_steps(spec.root)
+    return InputError(f"image folder {folder}", "no such folder", f"the images that {Path(file).name} names", steps)
+
+
 def image_root(settings: Settings, dataset: str) -> str:
     """Folder that a benchmark's image paths are relative to."""
     return str(LAYOUTS[settings.datasets[dataset].layout].image_root(benchmark_root(settings, dataset)))
@@ -120,10 +181,13 @@ def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
     """What the augmented captions are gathered from: a published file, or our own shards.
 
     The number of shards changes no text: augmented captions that are there keep the shards that they were made from.
+
+    Raises:
+        InputError: the published file is not there.
     """
     source = augmentation_source(settings, dataset)
     if source:
-        return [source]
+        return local.file(source, "rda.source")
     folder = f"{settings.results}/augment/{dataset}"
 
     def shards(n: int) -> list[str]:
@@ -135,11 +199,6 @@ def augmentation_inputs(settings: Settings, dataset: str) -> list[str]:
             if all(Path(name).exists() for name in shards(n)):
                 return shards(n)
     return shards(settings.rda.shards)
-
-
-def local_weights(model: str) -> list[str]:
-    """Weights of a model folder, so that new ones rerun what uses them; none for a hub id or an absent folder."""
-    return sorted(str(path) for path in Path(model).glob("*.safetensors"))
 
 
 def pairs_file(settings: Settings, dataset: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from icl.errors import InputError
-from icl.ranking.measure import measure
+from icl.ranking.measure import measure, rank1_interval
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import MatrixScores, blocks, top_candidates
 from icl.retriever.encoding.given import open_scores, read_given
@@ -42,7 +42,7 @@ def taken(path):
     found = read_given(path, ROWS).scores
     rows = np.concatenate(list(blocks(found)))
     assert rows.shape == (6, 3) and rows.dtype in (np.float32, np.float64) and np.isfinite(rows).all()
-    measure(found, ROWS.pid.to_numpy(), np.array([1, 2, 3]), 10)
+    measure(found, ROWS.pid.to_numpy(), np.array([1, 2, 3]))
     return rows
 
 
@@ -386,8 +386,8 @@ def test_metrics_name_what_they_cannot_measure(scores, queries, gallery, said):
 
 
 def test_one_query_and_one_image_are_measured():
-    found = measure(MatrixScores(np.array([[0.5]])), np.array([1]), np.array([1]), 5)
-    assert found["rank1"] == found["rank1_low"] == found["rank10"] == 100
+    found = measure(MatrixScores(np.array([[0.5]])), np.array([1]), np.array([1]))
+    assert found["rank1"] == found["rank10"] == 100 and rank1_interval(found, 5) == (100, 100)
 
 
 def test_fewer_negatives_than_asked_are_all_taken(capsys):

@@ -43,7 +43,7 @@ def test_missing_benchmark_stops_before_any_job_with_the_steps_to_get_it(tmp_pat
     config.write_text("datasets: {mine: {root: nowhere, layout: rstpreid}}\n")
     done = snakemake(tmp_path, "-n", "results/pairs/mine.parquet", "--configfile", str(config))
     assert done.returncode != 0 and "Traceback (most recent call last)" not in done.stdout + done.stderr
-    assert "benchmark folder nowhere: found no such folder; expected data_captions.json. (1)" in done.stdout
+    assert "benchmark folder nowhere: found no such folder; expected data_captions.json. (1)" in done.stderr
 
 
 def test_verify_reports_what_is_missing_and_what_is_there(tmp_path):
@@ -66,12 +66,12 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
     done = snakemake(tmp_path, "-n", "all", "--configfile", str(HOUSE / "config" / "paper.yaml"))
     found = jobs(done)
     assert done.returncode == 0, done.stderr
-    assert found["train_retriever"] == 8 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
-    assert found["metrics"] == 2 * 4 * 4 + 4 and found["transfer_tables"] == found["paper_tables"] == 1
+    assert found["train_retriever"] == 16 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
+    assert found["metrics"] == 2 * 4 * 4 + 4 + 2 * 4 and found["transfer_tables"] == found["paper_tables"] == 1
     assert found["import_retriever"] == 4 and found["thi"] == 3 * 4 + 4 + 4 * 3, (
         "CLIP's rows; ICL+THI moved to 12 targets"
     )
-    assert found["figure"] == 6 * 4
+    assert found["figure"] == 7 * 4 and found["noise"] == 1
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ class Layout:
         path_field: field of a record that names its image.
         identities, images_count, captions: (train, val, test) of the files as distributed.
         stated: the supplementary's figures, for the report.
-        access: the steps to get it. drive_id: Google Drive id where the owners serve it openly, else empty.
+        access: the steps to get it, with its owners' page. drive_id: Google Drive id where they serve it openly, else empty.
         confirmed: False where a split count has not been seen on the files yet.
         superseded: identities (train, val, test) of an older release that is refused, where there is one.
     """
@@ -53,6 +53,5 @@ class Layout:
         steps = [
             *self.access,
             f"Put {self.files[0]} into {root} and the images into {root}/{self.images}".rstrip("/"),
-            "Check it: snakemake --cores all verify",
         ]
         return " ".join(f"({n}) {step}." for n, step in enumerate(steps, 1))

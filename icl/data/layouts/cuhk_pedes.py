@@ -12,5 +12,7 @@ CUHK_PEDES = Layout(
     images_count=(34054, 3078, 3074),
     captions=(68126, 6158, 6156),
     stated="40,206 images, 80,412 texts (the files hold 28 more), 13,003 identities, 23.5 words a text",
-    access=(f"{BY_MAIL} (Person-Search-with-Natural-Language-Description on GitHub names the address)",),
+    access=(
+        f"{BY_MAIL} (https://github.com/ShuangLI59/Person-Search-with-Natural-Language-Description names the address)",
+    ),
 )

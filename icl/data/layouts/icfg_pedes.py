@@ -14,5 +14,8 @@ ICFG_PEDES = Layout(
     images_count=(34674, 0, 19848),
     captions=(34674, 0, 19848),
     stated="54,522 images, 4,102 identities, 37.2 words a text",
-    access=(f"{BY_MAIL} (SSAN on GitHub names the address)", "Get MSMT17's images, whose folders it uses"),
+    access=(
+        f"{BY_MAIL} (https://github.com/zifyloo/SSAN names the address)",
+        "Get MSMT17's images, whose folders it uses",
+    ),
 )

@@ -12,6 +12,9 @@ UFINE6926 = Layout(
     images_count=(18577, 0, 7629),
     captions=(37154, 0, 15258),
     stated="26,206 images, 6,926 identities, 80.8 words a text",
-    access=("Sign the licence form of UFineBench and send it to the owners (no redistribution, no commercial use)",),
+    access=(
+        "Sign the licence form of UFineBench (https://github.com/Zplusdragon/UFineBench) and send it to the owners (no "
+        "redistribution, no commercial use)",
+    ),
     confirmed=False,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -82,15 +83,19 @@ def import_retriever(source: str, settings: RetrieverSettings, length: int) -> t
 
 
 def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverSettings, folder: Path) -> None:
-    """Write a trained retriever; the weights appear last, and at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.tokenizer.save_pretrained(folder / "tokenizer")
+    """Write a trained retriever: all of it beside an earlier one (a full disk then harms nothing), then in its place."""
+    part = folder / "part"
+    shutil.rmtree(part, ignore_errors=True)
+    tokenizer.tokenizer.save_pretrained(part / "tokenizer")
     clip = {"vision": model.backbone.vision.config.to_dict(), "text": model.backbone.text.config.to_dict()}
     card = {"settings": asdict(settings), "text_length": tokenizer.length, "dim": model.backbone.dim, "clip": clip}
     card["tse_dim"] = model.image_tse.out
-    (folder / CARD).write_text(json.dumps(card, indent=1, default=str))
-    save_file(model.state_dict(), folder / f"{WEIGHTS}.part")
-    (folder / f"{WEIGHTS}.part").replace(folder / WEIGHTS)
+    (part / CARD).write_text(json.dumps(card, indent=1, default=str))
+    save_file(model.state_dict(), part / WEIGHTS)
+    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+    for name in ("tokenizer", CARD, WEIGHTS):
+        (part / name).replace(folder / name)
+    part.rmdir()
 
 
 def load_retriever(folder: Path) -> tuple[RDE, CaptionTokenizer]:
