@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-FIGURES = ("main", "density", "sweeps", "rounds", "examples", "ccd", "noise", "calibration")
+FIGURES = ("main", "method", "density", "sweeps", "rounds", "examples", "ccd", "noise", "calibration")
 TABLES = ("main", "ablation", "retrievers", "time", "differences", "cross_domain", "fine_coarse", "judge", "noise")
 PROBE = """
 <script>

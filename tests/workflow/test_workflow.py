@@ -71,7 +71,7 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
     assert found["import_retriever"] == 4 and found["thi"] == 3 * 4 + 4 + 4 * 3, (
         "CLIP's rows; ICL+THI moved to 12 targets"
     )
-    assert found["figure"] == 7 * 4 and found["noise"] == 1
+    assert found["figure"] == 8 * 4 and found["noise"] == 1
 
 
 @pytest.mark.slow

@@ -175,7 +175,7 @@ def test_mining_equals_naive_loops():
     for q in range(9):
         wrong = [g for g in range(20) if image_pids[g] != text_pids[q]]
         assert found[q].tolist() == sorted(wrong, key=lambda g: -similarity[q, g])[:3]
-    with pytest.raises(ValueError, match="fewer than"):
+    with pytest.raises(InputError, match="hard negatives"):
         top_k_negatives(similarity, np.zeros(9), np.zeros(20), 1)
 
 
