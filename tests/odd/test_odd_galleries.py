@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from icl.apps.search import image_files, page, search
+from icl.apps.page import page
+from icl.apps.search import image_files, search
+from icl.apps.shipped import Judge as Asked
 from icl.errors import InputError
 from icl.mllm.protocol import Answer
 from icl.mllm.settings import MLLMSettings
@@ -32,7 +34,7 @@ from icl.report.figures.sweeps import sweeps as sweeps_figure
 from icl.rerank.k_reciprocal import by_neighbours
 from icl.rerank.settings import THISettings
 from icl.rerank.split import Split, _encoder
-from icl.rerank.thi.record import timing, with_ranks
+from icl.rerank.thi.record import with_ranks
 from icl.rerank.thi.session import run_thi
 from icl.rerank.thi.sweeps import played
 from icl.rerank.thi.threshold import select_xi
@@ -99,13 +101,13 @@ def test_thi_its_threshold_its_record_and_its_time(size, right, one):
     found = split.sweep_thresholds(split.backend)
     assert {row["xi"] for row in found["sweep"]} >= {found["xi"]}
     for row in found["sweep"]:
-        result = split.interact(slice(None), split.backend, row["xi"])
+        result = split.interact(split.backend, row["xi"])
         measured = measure(result.scores, emb.text_pids, emb.image_pids)
         assert (measured["rank1"], result.refined) == (pytest.approx(row["rank1"]), row["refined"])
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     assert all(len(r["best_after"]) == min(10, size[1]) and len(r["candidates"]) == min(K, size[1]) for r in records)
     json.dumps(records)
-    times = timing(result, lambda q: split.interact(slice(q, q + 1), split.backend, 0.0), size[0], 48)
+    times = split.timed(lambda some: split.interact(split.backend, 0.0, some).seconds, result.calls, 48, 2)
     assert times["timed_alone"] == size[0] and times["p95"] >= times["p50"] >= 0
 
 
@@ -115,7 +117,7 @@ def test_the_threshold_on_any_size_is_that_of_running_it(queries, images, rounds
     emb = embeddings(queries, images, seed=seed)
     split = split_on(emb, Judge(right), rounds)
     for row in split.sweep_thresholds(split.backend)["sweep"]:
-        result = split.interact(slice(None), split.backend, row["xi"])
+        result = split.interact(split.backend, row["xi"])
         again = retrieval_metrics(result.scores.rows(slice(None)), emb.text_pids, emb.image_pids)
         assert (again.rank1, again.map, result.refined) == (
             pytest.approx(row["rank1"]),
@@ -146,7 +148,7 @@ def test_answers_without_probabilities_are_counted_and_told(capsys):
     assert found.counts()["unscored"] == 6 and set(found.shares.ravel()) <= {0.0, 1.0}
     assert "6 of 6 answers to T_loc have no probabilities" in capsys.readouterr().err
     split = split_on(emb, Plain(0))
-    assert split.interact(slice(None), split.backend, 0.0).unscored >= 3
+    assert split.interact(split.backend, 0.0).unscored >= 3
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["different", "all the same"])
@@ -169,8 +171,8 @@ def test_k_reciprocal_of_one_query_finds_its_image():
 
 
 def test_a_query_alone_is_timed_once_and_no_query_more_often_than_there_are():
-    assert time_of({"vqa": 1.0}, {}, lambda q: 2.0, 1, 48)["timed_alone"] == 1
-    assert time_of({"vqa": 1.0}, {}, lambda q: 2.0, 3, 1)["timed_alone"] == 1
+    for queries, count in ((1, 48), (3, 1)):
+        assert time_of(lambda some: {"vqa": 1.0 * len(some)}, {}, queries, count, 1)["timed_alone"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +189,7 @@ def test_no_query_refined_leaves_sweeps_and_figures_as_they_were(retriever, tmp_
     """What the sweeps' script does, with the encoder that it has."""
     emb = embeddings(4, 3)
     split = split_on(emb, Judge())
-    result = split.interact(slice(None), split.backend, 0.0)
+    result = split.interact(split.backend, 0.0)
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     assert result.refined == 0
     for encode in (_encoder(emb, retriever), _encoder(emb, None)):
@@ -213,7 +215,7 @@ def test_no_query_refined_leaves_sweeps_and_figures_as_they_were(retriever, tmp_
 def test_one_query_has_a_figure_too(tmp_path):
     emb = embeddings(1, 1)
     split = split_on(emb, Judge(0))
-    result = split.interact(slice(None), split.backend, -2.0)
+    result = split.interact(split.backend, -2.0)
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     Image.new("RGB", (24, 48)).save(tmp_path / "0.png")
     images = pd.DataFrame({"image_id": [0], "image": ["0.png"], "pid": [0]})
@@ -309,14 +311,14 @@ def test_somebodys_folder_of_hardly_any_images_is_searched(images, retriever, tm
     plain = search("a man", tmp_path, retriever)
     assert len(plain.after) == images and np.isfinite(plain.after).all()
     for right, refined in ((-1, ""), (0, "A man in a hat.")):
-        found = search("a man", tmp_path, retriever, Judge(right), MLLMSettings(), THISettings(), xi=-2.0)
+        found = search("a man", tmp_path, retriever, Asked(Judge(right), MLLMSettings(), THISettings(), -2.0))
         if images == 1:
             assert found.record["refined"] == refined
-        assert "<h1>a man</h1>" in page("a man", tmp_path, found)
+        assert "<h1>a man</h1>" in page("a man", tmp_path, found, "who")
 
 
 def test_an_empty_query_and_an_empty_folder_are_named(retriever, tmp_path):
-    with pytest.raises(InputError, match="search.query"):
+    with pytest.raises(InputError, match="query: found an empty text"):
         search(" \n", tmp_path, retriever)
     with pytest.raises(InputError, match="no images"):
         search("a man", tmp_path, retriever)

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from icl import markup
-from icl.apps.search import Found, page
+from icl.apps.page import page
+from icl.apps.search import Found
 from icl.data.verify import report
 from icl.mllm.tuning.records import data_card
 from icl.report.figures.examples import MOST_LINES, added_words, before_and_after
@@ -199,6 +200,7 @@ def results(benchmark, method):
     for seed in (1, 2):
         line = {"benchmark": benchmark, "method": method, "seed": seed, "rank1_low": 1.0, "rank1_high": 9.0}
         line |= {name: 40.0 + seed for name in METRICS} | {"refined_queries": 3, "seconds_per_query": 0.5}
+        line |= {"seconds_low": 0.4, "seconds_high": 0.6, "unsteady": ""}
         lines.append(line | {f"paper_{name}": None for name in (*METRICS, "seconds_per_query")})
     return pd.DataFrame(lines)
 
@@ -285,7 +287,7 @@ def test_the_search_page_shows_texts_and_file_names_as_they_stand(name, tmp_path
         "subtexts": [text],
         "refined": text,
     }
-    written = page(text, tmp_path, Found([file], np.array([0.5]), np.array([0.6]), record))
+    written = page(text, tmp_path, Found([file], np.array([0.5]), np.array([0.6]), record), "who")
     written.encode()
     reader = Visible()
     reader.feed(written)
