@@ -292,7 +292,7 @@ def test_the_search_page_shows_texts_and_file_names_as_they_stand(name, tmp_path
     reader = Visible()
     reader.feed(written)
     assert set(reader.elements) <= set(
-        "html head meta title style body h1 h2 section figure img figcaption b br p ul li".split()
+        "html head meta title style body h1 h2 section div footer figure img figcaption b br p ul li".split()
     )
     said = one_line(text)
     seen = [" ".join(part.split()) for part in reader.words]
