@@ -13,21 +13,25 @@ import pytest
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-from running import SMOKE, TARGETS, command, snakemake, text_of  # noqa: E402  (numpy reads the numbers above)
+from running import SMOKE, TARGETS, command, in_terminal, text_of  # noqa: E402  (numpy reads the numbers above)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
-    """The smoke run in one go, and the model with its adapter merged in."""
+    """The smoke run in one go, and the model with its adapter merged in; `terminal.txt` is what a terminal showed."""
     folder = tmp_path_factory.mktemp("whole")
-    done = snakemake(folder, "results/smoke/table.csv", "results/smoke/lora/seed1/merged", *SMOKE)
-    assert done.returncode == 0, done.stderr[-3000:]
+    shown, status = in_terminal(command(folder, "results/smoke/table.csv", "results/smoke/lora/seed1/merged", *SMOKE))
+    assert status == 0, shown[-3000:]
+    (folder / "terminal.txt").write_text(shown, newline="")
     return folder
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The smoke run, killed during training, augmentation and THI, and started again each time with the same command."""
+    """The smoke run, killed during training, augmentation and THI, and started again each time with the same command.
+
+    `pipe.txt` is what the last of these wrote.
+    """
     folder = tmp_path_factory.mktemp("smoke")
     call, results = command(folder, *TARGETS, *SMOKE), folder / "results/smoke"
     for begun in (
@@ -41,6 +45,7 @@ def smoke(tmp_path_factory):
         assert run.poll() is None, "the run ended before it could be killed"
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-    done = subprocess.run(call, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-3000:]
+    (folder / "pipe.txt").write_text(done.stdout)
     return folder

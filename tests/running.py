@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import fcntl
+import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +30,31 @@ def command(folder: Path, *words: str) -> list[str]:
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=900)
+
+
+def in_terminal(call: list[str], seen: Callable[[str], str] = lambda text: "", columns: int = 110) -> tuple[str, int]:
+    """Run a command in a pseudo-terminal: all that it wrote there, and its exit status.
+
+    Args:
+        seen: gets what was written so far; what it gives back is typed in.
+    """
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.pop("NO_COLOR", None)
+        os.execvp(call[0], call)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    text, decode = "", codecs.getincrementaldecoder("utf-8")().decode
+    while True:
+        try:
+            new = os.read(terminal, 65536)
+        except OSError:  # Linux says so at the end
+            break
+        if not new:
+            break
+        text += decode(new)
+        os.write(terminal, seen(text).encode())
+    os.close(terminal)
+    return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 TARGETS = ("results/smoke/table.csv", "results/smoke/figures/contact_sheet.png")

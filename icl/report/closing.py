@@ -49,7 +49,12 @@ def closing(results: Path, made: set[str], options: str = "") -> str:
     if there("table.csv"):
         frames = (read_table(results / f"{name}.csv") for name in ("table", "timing"))
         shown = results_table(*frames).to_markdown(index=False, tablefmt="simple", disable_numparse=True)
-        lines += ["", shown, "", f"Every number: {results}/table.csv   times: {results}/timing.csv"]
+        lines += [
+            "",
+            shown,
+            "",
+            f"Every number: {results}/table.csv   times: {results}/timing.csv   means: {results}/summary.md",
+        ]
     if there("tables/main.md"):
         lines.append(
             f"Tables: {results}/tables/   figures: {results}/figures/   what each file is: {results}/README.md"

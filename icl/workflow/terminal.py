@@ -26,7 +26,8 @@ _PREFIXES = {"seed": "seed", "shard": "shard", "shards": "of "}
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
     """ "train_retriever synthpedes rda seed1": the rule, and what it is run on."""
-    return " ".join([rule, *(f"{_PREFIXES.get(name, '')}{value}" for name, value in wildcards.items())])
+    order = sorted(wildcards.items(), key=lambda item: item[0] in _PREFIXES)  # names before numbers
+    return " ".join([rule, *(f"{_PREFIXES.get(name, '')}{value}" for name, value in order)])
 
 
 def reason(errors: list[str], lines: int = 6) -> str:

@@ -354,8 +354,9 @@ def test_intervals_of_any_number_of_samples(samples, values):
 @pytest.mark.parametrize("count", [1, 2, 1_000_000])
 @pytest.mark.parametrize("queries", [1, 2, 7])
 def test_any_number_of_timed_queries(count, queries):
-    found = time_of({}, {}, lambda query: 0.1, queries, count)
-    assert found["timed_alone"] == min(count, queries) and found["p50"] == pytest.approx(0.1)
+    found = time_of(lambda asked: {"vqa": 0.1 * len(asked)}, {}, queries, count, 2)
+    assert found["timed_alone"] == found["timed_together"] == min(count, queries)
+    assert found["p50"] == pytest.approx(0.1) == found["seconds_per_query"]
 
 
 @pytest.mark.parametrize("shards", [1, 3, 100_000])
