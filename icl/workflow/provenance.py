@@ -58,7 +58,8 @@ def code_version() -> dict:
 
 def machine() -> dict:
     """CPU model, cores that this process may use, operating system; no host or user name."""
-    return {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": _cpu_model(), "cores": cores, "system": platform.system()}
 
 
 def _git(*words: str) -> str | None:
