@@ -15,7 +15,7 @@ else
 LOCKED := $(PIP) -r requirements.lock
 endif
 STAMP := .venv/installed
-SNAKEFILES := Snakefile rules
+SNAKEFILES := Snakefile workflow/Snakefile rules
 
 table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded benchmark
 	$(BIN)/snakemake --cores $(CORES) results/table.csv

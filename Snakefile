@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
+sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=False))
 
 from _kept import keep, put_back
 from _reported import reported_table
@@ -23,7 +23,7 @@ from icl.workflow.config import load_settings
 
 min_version("9.3")
 
-HOME = Path(workflow.main_snakefile).parent
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
 if not workflow.overwrite_configfiles:  # --configfile stands instead of the default, it is not merged over it
 

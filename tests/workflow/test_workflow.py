@@ -20,6 +20,14 @@ def test_the_default_run_is_the_embedded_benchmark(tmp_path):
     assert found["train_retriever"] == 2 and found["thi"] == 3 and found["finetune_lora"] == 1
 
 
+def test_the_catalogs_entry_point_is_the_same_workflow(tmp_path):
+    catalogue = ("--snakefile", str(HOUSE / "workflow" / "Snakefile"))
+    own, listed = (snakemake(tmp_path, "-n", *SMOKE, *more) for more in ((), catalogue))
+    own, listed = ({k: n for k, n in jobs(done).items() if "default" not in k} for done in (own, listed))
+    assert own == listed and own["thi"] == 3
+    assert (HOUSE / "config" / "README.md").exists() and (HOUSE / ".snakemake-workflow-catalog.yml").exists()
+
+
 def test_seeds_are_a_dimension(tmp_path):
     found = jobs(snakemake(tmp_path, "-n", "results/table.csv", "--config", "seeds=[1,2,3]"))
     assert found["train_retriever"] == 6 and found["thi"] == 9
