@@ -87,7 +87,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     typed = []
 
     def seen(text):
-        if "train_retriever tinypedes rde seed1" in text and not typed:
+        if "train_retriever tinypedes rde seed1: epoch" in text and not typed:
             typed.append("\x03")
             return "\x03"
         return ""
