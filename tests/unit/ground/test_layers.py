@@ -44,3 +44,9 @@ def test_a_module_leans_on_earlier_rooms_only(path):
 def test_every_module_of_the_house_has_a_room():
     found = {path.relative_to(HOUSE / "icl").parts[0].removesuffix(".py") for path in MODULES} - {"__init__"}
     assert found == {*GROUND, *ROOMS}
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by name."""
+    names = [path.name for path in (HOUSE / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
