@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
 def test_one_job_answers_and_says_who(folder):
     done = snakemake(folder, "search", *asked("own"))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert jobs(done) == {"search": 1}
+    assert not (folder / "results/retriever").exists(), "nothing was trained"
     who = "the shipped ICL (models/synthpedes-icl, seed 1)"
     page = (folder / "results/search/index.html").read_text()
     assert f"answered by {who}" in done.stderr + done.stdout and f"Answered by {who}" in page
