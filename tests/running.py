@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +33,11 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=900)
 
 
+def heed_ctrl_c() -> None:
+    """In a child: Ctrl-C ends it, also where the tests themselves run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def in_terminal(call: list[str], seen: Callable[[str], str] = lambda text: "", columns: int = 110) -> tuple[str, int]:
     """Run a command in a pseudo-terminal: all that it wrote there, and its exit status.
 
@@ -41,6 +47,7 @@ def in_terminal(call: list[str], seen: Callable[[str], str] = lambda text: "", c
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.pop("NO_COLOR", None)
+        heed_ctrl_c()
         os.execvp(call[0], call)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     text, decode = "", codecs.getincrementaldecoder("utf-8")().decode

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from running import HOUSE, SMOKE, command, jobs, snakemake, text_of
+from running import HOUSE, SMOKE, command, heed_ctrl_c, jobs, snakemake, text_of
 
 pytestmark = pytest.mark.slow
 WEIGHTS = "results/smoke/retriever/tinypedes/rde/seed1/model.safetensors"
@@ -41,7 +41,7 @@ def outputs(folder):
 def begun(folder, *words, group=False):
     """A run that has begun to train."""
     (folder / LOG).unlink(missing_ok=True)
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c)
     run = subprocess.Popen(command(folder, EMBEDDED, *SMOKE, *words), start_new_session=group, **quiet)
     deadline = time.monotonic() + 120
     while not re.search(r"epoch \d+/500", text_of(folder / LOG)):  # a log has a line now and then, not one an epoch

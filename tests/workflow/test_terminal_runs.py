@@ -1,5 +1,6 @@
 """What a run shows: bars on a terminal, few lines in a pipe, the table at the end; an error last and alone."""
 
+import os
 import re
 import subprocess
 
@@ -71,11 +72,12 @@ def test_a_second_call_has_nothing_to_do_and_shows_the_table_again(whole):
 
 def test_a_failure_ends_in_its_error_alone(smoke):
     path = smoke / "results/smoke/retriever/tinypedes/rda/seed1/model.safetensors"
-    whole = path.read_bytes()
+    whole, times = path.read_bytes(), path.stat()
     path.write_bytes(whole[:5000])
     call = command(smoke, "results/smoke/embeddings/tinypedes/rda/seed1", "-R", "embed", *SMOKE)
     done = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     path.write_bytes(whole)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     *before, last = [line for line in done.stdout.splitlines() if line.strip()]
     assert done.returncode != 0 and last.startswith("ERROR in embed tinypedes rda seed1: ")
     assert "model.safetensors: found an unreadable retriever" in last and last.endswith("tinypedes-rda-seed1.log)")
