@@ -17,24 +17,12 @@ from pathlib import Path
 
 NAME, JOBS = ".running", ".jobs"
 SECONDS = 5
-"""That the jobs of a killed run get to notice it and end."""
-READ_ONLY = {
-    *(
-        "-n",
-        "--dry-run",
-        "--dryrun",
-        "--lint",
-        "--unlock",
-        "--dag",
-        "--rulegraph",
-        "--filegraph",
-        "--d3dag",
-        "--report",
-    ),
-    *("--list-rules", "--list", "-l", "--summary", "-S", "--detailed-summary", "-D", "--list-target-rules", "--lt"),
-    *("--list-changes", "--list-input-changes", "--list-params-changes", "--list-version-changes", "--help", "-h"),
-    *("--containerize", "--generate-unit-tests", "--print-compilation", "--version", "-v"),
-}
+"""What the jobs of a killed run get to notice it and to end."""
+READ_ONLY = set(
+    "-n --dry-run --dryrun --lint --unlock --dag --rulegraph --filegraph --d3dag --report --list-rules --list -l --summary -S "
+    "--detailed-summary -D --list-target-rules --lt --list-changes --list-input-changes --list-params-changes "
+    "--list-version-changes --help -h --containerize --generate-unit-tests --print-compilation --version -v".split()
+)
 """Calls of Snakemake that write no result."""
 _DRY = re.compile("-[a-zA-Z]*n[a-zA-Z]*")
 """`-n` among other short options; `begin` refuses what only looks like it."""
@@ -51,13 +39,9 @@ def refusal(results: str) -> str:
     with path.open("a+") as file:
         if not _lock(file):
             return _told(file, results)
-    return (
-        ""
-        if _jobs_ended(results)
-        else (
-            f"A job of an earlier run, which was killed, is still writing to {results}/: wait for its end, or end it."
-        )
-    )
+    if _jobs_ended(results):
+        return ""
+    return f"A job of an earlier run, which was killed, is still writing to {results}/: wait for its end, or end it."
 
 
 def alone(results: str, act: Callable[[str], None]) -> None:

@@ -115,13 +115,12 @@ class Served:
         asked = {submit(r): k for k, r in islice(todo, self.settings.concurrency)}
         while asked:
             done, _ = wait(asked, return_when=FIRST_COMPLETED)
+            refused = refused or next((e for f in done if isinstance(e := f.exception(), InputError)), None)
             if refused is None:
                 asked |= {submit(r): k for k, r in islice(todo, len(done))}
             for future in done:
                 k = asked.pop(future)
-                if isinstance(error := future.exception(), InputError):
-                    refused = error
-                else:
+                if not isinstance(future.exception(), InputError):
                     yield k, future.result()
         if refused is not None:
             raise refused

@@ -1,6 +1,8 @@
 """Back-ends behind servers: what is asked, what is read, and what becomes of every fault."""
 
+import concurrent.futures
 import io
+import threading
 import time
 
 import pytest
@@ -8,6 +10,7 @@ from fake_servers import FAULTS, MLLMServer
 from PIL import Image
 
 from icl.errors import InputError
+from icl.mllm.backends import served
 from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.backends.replies import shares_of
 from icl.mllm.backends.served import encoded_image
@@ -29,7 +32,7 @@ def reply(prompt: str, image: bytes | None, model: str) -> tuple[str, float | No
 
 def settings(server: MLLMServer, backend: str, **changes) -> MLLMSettings:
     url = server.url + ("/v1" if backend == "openai" else "")
-    fast = dict(retry_seconds=0.01, timeout=1.0, concurrency=4, max_pixels=200)
+    fast = dict(retry_seconds=0.01, timeout=60.0, concurrency=4, max_pixels=200)
     return MLLMSettings(**{**dict(backend=backend, url=url, model="synthvl"), **fast, **changes})
 
 
@@ -110,8 +113,10 @@ def test_every_fault_is_mended_by_another_try(backend, fault, requests):
     """`off-format` text is a right answer to an open question, so that only Yes/No is asked there."""
     asked = requests[::2] if fault == "off-format" else requests
     with MLLMServer(reply, fault_share=1.0, faults=(fault,)) as server:
-        answers = open_backend(settings(server, backend)).answer(asked)
-        assert len(server.failed) == len(asked) and set(server.asked.values()) == {1}
+        patience = {"timeout": 1.0} if fault == "slow" else {}
+        answers = open_backend(settings(server, backend, **patience)).answer(asked)
+        assert len(server.failed) == len(asked) == len(server.asked)
+        assert fault == "slow" or set(server.asked.values()) == {1}
     assert not any(answer.error for answer in answers)
     if fault != "off-format":
         assert_right(answers)
@@ -156,7 +161,7 @@ def test_answers_are_stored_as_they_come_and_a_slow_one_holds_nobody_up(backend,
         return reply(prompt, image, model)
 
     with MLLMServer(slowly) as server:
-        s = settings(server, backend, concurrency=2, timeout=30.0)
+        s = settings(server, backend, concurrency=2)
         answers = CachedBackend(open_backend(s), AnswerStore(tmp_path, "w")).answer([first, *others])
     assert seen[-1] == len(others) and [a.text for a in answers] == [f"1. word{k}." for k in range(10)]
 
@@ -174,18 +179,31 @@ def test_whoever_stops_does_not_wait_for_more_tries(requests):
         assert time.monotonic() - start < 30, "the next tries are minutes away"
 
 
-def test_what_was_answered_before_a_refusal_is_kept(requests, tmp_path):
+def test_what_was_answered_before_a_refusal_is_kept(requests, tmp_path, monkeypatch):
+    """The other questions wait until the client has dealt with the refusal, that is until it waits again."""
+    waits, dealt_with = [], threading.Event()
+
+    def wait(*args, **options):
+        waits.append(len(args[0]))
+        if len(waits) == 2:
+            dealt_with.set()
+        return concurrent.futures.wait(*args, **options)
+
     class Strict(MLLMServer):
         def fault(self, question):
-            return "404" if "word3" in question else super().fault(question)
+            if "word3" in question:
+                return "404"
+            dealt_with.wait(60)
+            return super().fault(question)
 
+    monkeypatch.setattr(served, "wait", wait)
     with Strict(reply) as server:
-        s = settings(server, "openai", concurrency=4, timeout=30.0)
+        s = settings(server, "openai", concurrency=4)
         with pytest.raises(InputError, match="Correct mllm.model"):
             CachedBackend(open_backend(s), AnswerStore(tmp_path, "w")).answer(requests[1::2])
-        kept = set(AnswerStore(tmp_path, "w").answers)
-        assert server.asked.total() == len(kept) >= 3, "whatever was answered is stored"
-        assert server.asked.total() < 9, "no further question is put after a refusal"
+        kept = AnswerStore(tmp_path, "w").answers
+    assert waits[:2] == [4, 3], "no further question is put after a refusal"
+    assert server.asked.total() == len(kept) == 3, "whatever was answered is stored"
 
 
 def test_what_fails_to_the_end_can_fall_back_and_is_still_marked(requests, tmp_path):
