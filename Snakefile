@@ -18,6 +18,7 @@ from _terminal import open_terminal
 from icl.fields import decisive, to_mapping
 from icl.report import titles
 from icl.report.figures import FIGURES
+from icl.rerank.ways import WAYS
 from icl.workflow import answers, local, names, paths, resources, rows, searching, stages
 from icl.workflow.config import load_settings
 
@@ -74,7 +75,8 @@ onerror:
 wildcard_constraints:
     dataset="|".join(settings.datasets),
     method=f"{names.one_of([*names.TRAINED, *settings.retrievers, *TRANSFERRED])}|{names.NOISY_RETRIEVER.pattern}",
-    judge="base|lora",
+    judge="base|lora|none",
+    way=names.one_of(WAYS),
     seed="|".join(map(str, settings.seeds)),
     shard=r"\d+",
 

@@ -13,7 +13,7 @@ rule sweeps:
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/xi.json",
+        xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/chosen.json",
         record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
@@ -29,11 +29,11 @@ rule sweeps:
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings=stages.interaction_part(settings),
+        settings=stages.way_part(settings, "thi"),
         mllm=stages.mllm_part(settings, "thi"),
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),
-        version=stages.STAGE_VERSIONS["thi"],
+        version=stages.STAGE_VERSIONS["sweeps"],
     script:
         "../workflow_scripts/sweeps.py"
 

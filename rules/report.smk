@@ -32,7 +32,7 @@ rule table:
         metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
         reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
         timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),
-        xis=expand(f"{RESULTS}/{{folder}}/xi.json", folder=rows.reranked_folders(settings, "thi")),
+        chosen=expand(f"{RESULTS}/{{folder}}/chosen.json", folder=rows.reranked_folders(settings, *rows.CHOOSING)),
         selections=expand(f"{RESULTS}/{{name}}", name=rows.selection_files(settings)),
         judges=expand(f"{RESULTS}/{{name}}", name=rows.judge_files(settings)),
         fallbacks=expand(f"{RESULTS}/{{name}}", name=rows.fallback_files(settings)),

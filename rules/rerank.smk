@@ -1,59 +1,102 @@
-# Re-rankings to compare THI with: by the Yes probability of the first images, and k-reciprocal without an MLLM.
+# Re-rankings: captions of the gallery, parameters chosen on val, then the test split. One rule for every way of icl/rerank/ways.
 
 
-rule rerank_yes:
+# What the MLLM sees in each image of a gallery, told once, before any query.
+rule describe_gallery:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
-        model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
-        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        metrics=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
-        timing=f"{RESULTS}/yes/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+        captions=f"{RESULTS}/captions/{{dataset}}/{{split}}/captions.jsonl",
+        cost=f"{RESULTS}/captions/{{dataset}}/{{split}}/cost.json",
     log:
-        f"{RESULTS}/logs/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks_time/rerank_yes/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        f"{RESULTS}/logs/describe_gallery/{{dataset}}-{{split}}.log",
+    wildcard_constraints:
+        split="val|test",
     conda:
         "../config/environment.yaml"
-    threads: settings.threads
+    threads: 1
     resources:
         mem_mb=resources.memory(settings, "mllm"),
         runtime=720,
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
-        settings={},
-        mllm=stages.mllm_part(settings, "judge"),
-        top_k=settings.thi.yes_top_k,
-        timing_queries=settings.thi.timing_queries,
-        timing_passes=settings.thi.timing_passes,
-        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-yes",
+        mllm=stages.mllm_part(settings, "describe"),
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-gallery",
         root=lambda w: paths.image_root(settings, w.dataset),
-        version=stages.STAGE_VERSIONS["rerank"],
+        version=stages.STAGE_VERSIONS["describe"],
     script:
-        "../workflow_scripts/rerank_yes.py"
+        "../workflow_scripts/describe_gallery.py"
 
 
-rule rerank_neighbours:
+rule choose_parameters:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.way_weights(settings, w.way, w.dataset, w.method, w.seed),
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
+        chosen=lambda w: paths.taken_files(settings, w.way, w.dataset, w.method, w.judge, w.seed),
+        captions=lambda w: paths.captions_file(settings, w.way, w.dataset, "val"),
+        weights=lambda w: or_stop(paths.way_mllm, settings, w.way),
     output:
-        metrics=f"{RESULTS}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/metrics.json",
-        timing=f"{RESULTS}/neighbours/{{dataset}}/{{method}}/none/seed{{seed}}/timing.json",
+        f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/chosen.json",
     log:
-        f"{RESULTS}/logs/rerank_neighbours/{{dataset}}-{{method}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/choose_parameters/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks_time/choose_parameters/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
     conda:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=resources.memory(settings, "scores"),
-        runtime=120,
-        gpu=0,
+        mem_mb=resources.of_way(settings, "mem_mb"),
+        runtime=720,
+        gpu=resources.of_way(settings, "gpu"),
+        gpu_model=resources.gpu_type(settings),
     params:
-        timing_passes=settings.thi.timing_passes,
-        version=stages.STAGE_VERSIONS["rerank"],
+        settings=lambda w: stages.way_part(settings, w.way),
+        mllm=lambda w: stages.answering_part(settings, w.way),
+        fixed=lambda w: stages.fixed_parameters(settings, w.way, w.dataset),
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-val",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=lambda w: stages.way_version(w.way),
     script:
-        "../workflow_scripts/rerank_neighbours.py"
+        "../workflow_scripts/choose_parameters.py"
+
+
+# All ways of a retriever and judge share their answers, so that none asks what another has asked.
+rule rerank:
+    input:
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.way_weights(settings, w.way, w.dataset, w.method, w.seed),
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
+        chosen=lambda w: paths.chosen_files(settings, w.way, w.dataset, w.method, w.judge, w.seed),
+        captions=lambda w: paths.captions_file(settings, w.way, w.dataset, "test"),
+        weights=lambda w: or_stop(paths.way_mllm, settings, w.way),
+    output:
+        record=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
+        metrics=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
+        timing=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+    log:
+        f"{RESULTS}/logs/rerank/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks_time/rerank/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+    conda:
+        "../config/environment.yaml"
+    threads: settings.threads
+    resources:
+        mem_mb=resources.of_way(settings, "mem_mb"),
+        runtime=720,
+        gpu=resources.of_way(settings, "gpu"),
+        gpu_model=resources.gpu_type(settings),
+    params:
+        settings=lambda w: stages.way_part(settings, w.way),
+        mllm=lambda w: stages.answering_part(settings, w.way),
+        timing_queries=settings.thi.timing_queries,
+        timing_passes=settings.thi.timing_passes,
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=lambda w: stages.way_version(w.way),
+    script:
+        "../workflow_scripts/rerank.py"

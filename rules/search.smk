@@ -24,7 +24,7 @@ rule search:
     params:
         search=to_mapping(settings.search),
         mllm=stages.mllm_part(settings, "thi"),
-        thi=stages.interaction_part(settings),
+        thi=stages.way_part(settings, "thi"),
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"
@@ -35,7 +35,7 @@ rule release:
     input:
         retriever=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
         adapter=f"{RESULTS}/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
-        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/xi.json",
+        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/chosen.json",
         plain=f"{RESULTS}/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
         merged=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
         judge=f"{RESULTS}/lora/seed{settings.seeds[0]}/evaluation.json",

@@ -4,20 +4,21 @@ import json
 from pathlib import Path
 
 from _glue import job
-from _interaction import open_split, stored
+from _reranking import open_split, stored
 
 with job(snakemake):
     import numpy as np
 
     from icl.files import read_records, write_json
     from icl.rerank.thi.sweeps import played
+    from icl.rerank.ways.thi import sweep_thresholds
 
     split = open_split(snakemake, "test")
     records, found = read_records(Path(snakemake.input.record)), split.embeddings
     acted = np.flatnonzero([record["anchor"] is not None for record in records])
     refined = split.encode(found.scores, [records[q]["refined"] for q in acted], acted)
     run = played(records, found.scores, refined, found.text_pids, found.image_pids)
-    thresholds = split.sweep_thresholds(stored(split, snakemake))
+    thresholds = sweep_thresholds(split, stored(split, snakemake))
     swept = {
         "xi": thresholds["sweep"],
         "lambda": run.by_weight([round(0.05 * k, 2) for k in range(21)]),

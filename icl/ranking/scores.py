@@ -69,6 +69,41 @@ class Part:
         return self.whole.rows(self.numbers[queries])
 
 
+@dataclass(frozen=True)
+class Mixed:
+    """(1 - weight) one + weight other, of the same queries and gallery."""
+
+    one: Scores
+    other: Scores
+    weight: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.one.shape
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        return (1 - self.weight) * self.one.rows(queries) + self.weight * self.other.rows(queries)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """Scores plus values (Q, k) at some columns (Q, k) of the gallery, each of which a query names once."""
+
+    raw: Scores
+    columns: np.ndarray
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.raw.shape
+
+    def rows(self, queries: slice | np.ndarray) -> np.ndarray:
+        out, columns = np.array(self.raw.rows(queries)), self.columns[queries]
+        there = np.take_along_axis(out, columns, axis=1)
+        np.put_along_axis(out, columns, there + self.values[queries], axis=1)
+        return out
+
+
 def blocks(scores: Scores, size: int = BLOCK) -> Iterator[np.ndarray]:
     """All rows in order, `size` queries at a time."""
     for start in range(0, scores.shape[0], size):

@@ -16,7 +16,7 @@ from icl.report.paper import METRICS, paper_figure
 from icl.report.verified import incomparable, notes
 from icl.report.words import spread
 from icl.workflow.methods import Row
-from icl.workflow.rows import fallback_file, judge_files, rows
+from icl.workflow.rows import CHOOSING, fallback_file, judge_files, rows
 from icl.workflow.settings import Settings
 
 CALLS = ("localise", "vqa", "aggregate")
@@ -92,7 +92,7 @@ class _Line:
         line["checkpoint"] = _checkpoint(selection)
         published = {} if self.row.way else selection.get("best_on_test", {})
         line |= {f"best_on_test_{name}": published.get(name) for name in ("epoch", "rank1", "map")}
-        line |= self._threshold()
+        line |= self._parameters(found)
         for name in (*METRICS, "seconds_per_query"):
             line[f"paper_{name}"] = self._paper(name)
         return line
@@ -118,11 +118,13 @@ class _Line:
         line = {f"{kind}_fallbacks": thi.get(kind) for kind in CALLS}
         return line | {f"rda_{kind}_fallbacks": rda.get(kind) for kind in FALLBACKS}
 
-    def _threshold(self) -> dict:
-        if self.row.way != "thi":
-            return {"xi": None, "xi_selection": None}
-        found = _read(self.folder / "xi.json")
-        return {"xi": found["xi"], "xi_selection": found["selection"]}
+    def _parameters(self, found: dict) -> dict:
+        """What the row was chosen to work with, and by which rule."""
+        line = {"parameters": None, "parameter_selection": None}
+        if self.row.way not in CHOOSING:
+            return line
+        line["parameters"] = ", ".join(f"{name} {value:.4g}" for name, value in found["parameters"].items())
+        return line | {"parameter_selection": found["selection"]}
 
     def _paper(self, metric: str) -> float | None:
         return paper_figure(self.key["benchmark"], self.key["method"], metric) if self.compared else None

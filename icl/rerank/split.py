@@ -4,44 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from icl.data.pairs import captions_of, images_of
+from icl.errors import InputError
 from icl.mllm.backends.registry import SERVED, open_backend
 from icl.mllm.protocol import Backend, is_replay
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
-from icl.ranking.scores import MatrixScores, Part, Scores
-from icl.rerank.settings import THISettings
-from icl.rerank.thi.session import THIResult, run_thi
-from icl.rerank.thi.threshold import select_xi
+from icl.ranking.scores import EmbeddingScores, MatrixScores, Part, Scores
+from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.timing import Run, time_of, untimed
-from icl.rerank.yes import YesResult, by_yes
 from icl.retriever.encoding.given import GivenScores, open_scores
 from icl.retriever.encoding.vectors import Embeddings
 
-Encode = Callable[[Scores, list[str], np.ndarray], Scores]
-"""Raw similarities, refined texts and the numbers of their queries, to the similarities of the refined texts."""
+Encoder = Callable[[list[str]], tuple[np.ndarray, ...]]
+"""n texts to their embeddings, BGE (n, D) and TSE (n, E), of length 1."""
 
 
 @dataclass(frozen=True)
 class Split:
     """Attributes:
     embeddings: similarities and identities. captions: Q queries. images: G gallery files.
-    encode: similarities of refined texts. backend, mllm: who is asked, and how. thi: THI's settings.
+    encoder: the retriever's; None where only scores are given, or nothing is encoded. described: captions of the images, or
+    None. backend, mllm: who is asked, and how (None: nobody). thi, rerank: settings.
     """
 
     embeddings: Embeddings | GivenScores
     captions: list[str]
     images: list[Path]
-    encode: Encode
-    backend: Backend
+    encoder: Encoder | None
+    described: list[str] | None
+    backend: Backend | None
     mllm: MLLMSettings
     thi: THISettings
+    rerank: RerankSettings
 
     @classmethod
     def open(
@@ -51,20 +52,24 @@ class Split:
         embeddings: Path,
         retriever: Path | None,
         mllm: MLLMSettings,
-        adapter: str | None,
         thi: THISettings,
+        rerank: RerankSettings,
+        adapter: str | None = None,
+        described: list[str] | None = None,
+        asks: bool = True,
     ) -> Split:
         """Open one split of a benchmark.
 
         Args:
             rows: its pairs table. root: image root. embeddings: folder of the retriever's embeddings or scores.
-            retriever: its weights' folder; None where only scores are given. adapter: as in `open_backend`.
+            retriever: its weights' folder; None where nothing is encoded. adapter: as in `open_backend`.
+            asks: whether the MLLM is opened.
         """
-        split = str(rows.split.iloc[0])
-        found = open_scores(embeddings, split, rows)
+        found = open_scores(embeddings, str(rows.split.iloc[0]), rows)
         images = [root / name for name in images_of(rows).image]
-        encode = _encoder(found, retriever)
-        return cls(found, captions_of(rows).caption.tolist(), images, encode, open_backend(mllm, adapter), mllm, thi)
+        encoder = _encoder(retriever) if retriever else None
+        backend = open_backend(mllm, adapter) if asks else None
+        return cls(found, captions_of(rows).caption.tolist(), images, encoder, described, backend, mllm, thi, rerank)
 
     def stored(self, answers: Path, writer: str) -> CachedBackend:
         """The back-end with its answers kept, so that an interrupted run asks only what is missing.
@@ -76,60 +81,57 @@ class Split:
 
     def part(self, queries: list[int] | None = None) -> Part:
         """Similarities of all queries, or of some by number; no image's visual tokens are kept from an earlier call."""
-        self.backend.forget_images()
-        rows = np.arange(len(self.captions))
-        return Part(self.embeddings.scores, rows if queries is None else rows[queries])
+        if self.backend is not None:
+            self.backend.forget_images()
+        return Part(self.embeddings.scores, self._numbers(queries))
 
     def texts(self, queries: list[int] | None = None) -> list[str]:
         """Captions of all queries, or of some by number."""
         return self.captions if queries is None else [self.captions[q] for q in queries]
 
-    def interact(self, backend: Backend, xi: float, queries: list[int] | None = None) -> THIResult:
-        """THI on all queries, or on some by number."""
-        raw, thi = self.part(queries), self.thi
-        refine, captions = partial(self.encode, raw), self.texts(queries)
-        return run_thi(raw, captions, self.images, refine, backend, self.mllm, thi.rounds, xi, thi.lambda_)
+    def encode(self, raw: Scores, texts: list[str], queries: np.ndarray) -> Scores:
+        """Similarities of refined texts to the gallery; without an encoder, a query's own row stands for its refined one.
 
-    def promote(self, backend: Backend, k: int, queries: list[int] | None = None) -> YesResult:
-        """The first k images of all queries, or of some by number, re-ranked by their Yes probability."""
-        return by_yes(self.part(queries), self.texts(queries), self.images, backend, k)
+        Args:
+            raw: similarities of the queries before. queries: rows of `raw` that the texts belong to.
+        """
+        if self.encoder is None:
+            return Part(raw, np.asarray(queries, dtype=np.int64))
+        if not texts:
+            return MatrixScores(np.zeros((0, raw.shape[1])))
+        return self.embeddings.scores_of(self.encoder(texts))
 
-    def timed(self, run: Run, calls: dict[str, int], count: int, passes: int) -> dict:
+    def caption_part(self, queries: list[int] | None = None) -> Part:
+        """Similarities of queries to the captions of the gallery's images.
+
+        Raises:
+            InputError: there is nothing to compare: the retriever is given by its scores alone.
+        """
+        return Part(self._caption_scores, self._numbers(queries))
+
+    @cached_property
+    def _caption_scores(self) -> EmbeddingScores:
+        if self.encoder is None or self.described is None or not isinstance(self.embeddings, Embeddings):
+            remedy = "Leave the rows with captions out, or give a checkpoint."
+            raise InputError("retriever's scores", "no text encoder", "one that encodes the gallery's captions", remedy)
+        own = self.embeddings
+        return own.scores_of((own.text_bge, own.text_tse), self.encoder(self.described))
+
+    def _numbers(self, queries: list[int] | None) -> np.ndarray:
+        rows = np.arange(len(self.captions))
+        return rows if queries is None else rows[queries]
+
+    def timed(self, run: Run, calls: dict[str, int], count: int | None, passes: int) -> dict:
         """`time_of` a re-ranking of this split; without seconds where answers are only replayed."""
         if is_replay(self.backend):
             return untimed(calls, len(self.captions))
-        return time_of(run, calls, len(self.captions), count, passes, local=self.mllm.backend not in SERVED)
-
-    def sweep_thresholds(self, backend: Backend) -> dict:
-        """Rank-1 and mAP at every threshold, and the best one, as `select_xi` gives them."""
-        found, thi = self.embeddings, self.thi
-        return select_xi(
-            found.scores,
-            found.text_pids,
-            found.image_pids,
-            self.captions,
-            self.images,
-            partial(self.encode, found.scores),
-            backend,
-            self.mllm,
-            thi.rounds,
-            thi.lambda_,
-            thi.xi_grid,
-        )
+        local = self.backend is None or self.mllm.backend not in SERVED
+        return time_of(run, calls, len(self.captions), count, passes, local=local)
 
 
-def _encoder(embeddings: Embeddings | GivenScores, retriever: Path | None) -> Encode:
-    """By the retriever; where only scores are given, a query's own row stands for its refined one."""
-    if retriever is None:
-        return lambda raw, texts, queries: Part(raw, np.asarray(queries, dtype=np.int64))
+def _encoder(retriever: Path) -> Encoder:
     from icl.retriever.encoding.embeddings import encode_texts
     from icl.retriever.weights.checkpoints import load_retriever
 
     model, tokenizer = load_retriever(retriever)
-
-    def encode(raw: Scores, texts: list[str], queries: np.ndarray) -> Scores:
-        if not texts:
-            return MatrixScores(np.zeros((0, raw.shape[1])))
-        return embeddings.scores_of(tuple(t.numpy() for t in encode_texts(model, tokenizer, texts)))
-
-    return encode
+    return lambda texts: tuple(part.numpy() for part in encode_texts(model, tokenizer, texts))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+from icl.rerank.ways import WAYS
 from icl.workflow.names import augmentation_source
 from icl.workflow.rows import judge_files, rows
 from icl.workflow.settings import Settings
@@ -18,10 +19,11 @@ def patterns(settings: Settings) -> list[str]:
     found = []
     for dataset, _, row, seed in rows(settings):
         job = f"{row.retriever}-{row.judge}-seed{seed}"
-        if row.way == "thi":
-            found += [f"{dataset}-val/select_xi-{job}.jsonl", f"{dataset}-{job}-test/thi-{job}.jsonl"]
-        if row.way == "yes":
-            found.append(f"{dataset}-{job}-yes/rerank_yes-{job}.jsonl")
+        if row.judge != "none":  # one row may have found its questions answered by another's job
+            found.append(f"{dataset}-val/choose_parameters-*-{row.judge}-seed{seed}.jsonl")
+            found.append(f"{dataset}-{job}-test/*.jsonl")
+        if row.way and WAYS[row.way].described:
+            found.append(f"{dataset}-gallery/*.jsonl")
         if row.retriever == "rda" and not augmentation_source(settings, dataset):
             found.append(f"augment-{dataset}/augment-{dataset}-*-of-*.jsonl")
     if judge_files(settings):

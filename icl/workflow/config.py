@@ -11,7 +11,9 @@ from pathlib import Path
 from icl.data.settings import DatasetSettings
 from icl.errors import InputError
 from icl.fields import build, object_schema, wrong_value
+from icl.rerank.ways import WAYS
 from icl.retriever.settings import check_sizes
+from icl.workflow.methods import ROWS
 from icl.workflow.names import TRAINED
 from icl.workflow.settings import Settings
 
@@ -57,7 +59,8 @@ def _check_datasets(settings: Settings) -> None:
             raise wrong_value(f"datasets.{name}.download", True, "false: its owners hand the files out on request only")
         if dataset.generator:
             _check_identities(name, dataset)
-        interacts = settings.retrievers or any("THI" in method for method in settings.methods)
+        ways = [ROWS[method].way for method in settings.methods if ROWS[method].way]
+        interacts = settings.retrievers or any("thi" in (way, *WAYS[way].builds_on) for way in ways)
         if interacts and dataset.xi is None and not dataset.has_val:
             raise InputError(f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it.")
 

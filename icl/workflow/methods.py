@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from icl.rerank.ways import WAYS
+
 
 @dataclass(frozen=True)
 class Row:
@@ -29,20 +31,25 @@ class Row:
         return f"{self.folder(dataset, seed)}/{'metrics' if self.way else 'test'}.json"
 
 
-#: Ways to re-rank: THI, the Yes probability of the first images, k-reciprocal neighbours.
-WAYS = ("thi", "yes", "neighbours")
+#: Retrievers by the name that rows give them.
+RETRIEVERS = {"RDE": "rde", "ICL": "rda"}
 
-
-#: Rows by their name: the paper's, then two re-rankings to compare THI with.
-ROWS = {
+#: The paper's rows.
+PAPER = {
     "RDE": Row("rde"),
     "RDE+THI": Row("rde", "thi", "lora"),
     "ICL": Row("rda"),
     "ICL+THI (no LoRA)": Row("rda", "thi", "base"),
     "ICL+THI": Row("rda", "thi", "lora"),
-    "ICL+k-reciprocal": Row("rda", "neighbours"),
-    "ICL+Yes": Row("rda", "yes", "lora"),
+}
+
+#: Rows by their name: the paper's, then those of every way to re-rank.
+ROWS = PAPER | {
+    f"{name}+{way.label}": Row(RETRIEVERS[name], key, way.judge) for key, way in WAYS.items() for name in way.on
 }
 
 #: Their names: the choices of the key `methods`.
 METHODS = tuple(ROWS)
+
+#: Rows of the default table: the others have a target of their own (`beyond`), as they take longer.
+DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes")

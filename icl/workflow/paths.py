@@ -8,6 +8,7 @@ from pathlib import Path
 from icl.data.layouts import LAYOUTS
 from icl.errors import InputError
 from icl.mllm.backends.registry import SERVED
+from icl.rerank.ways import WAYS
 from icl.workflow import local
 from icl.workflow.names import TRANSFERRED_RETRIEVER, augmentation_source, given, given_source, noise_methods, splits
 from icl.workflow.settings import Settings
@@ -71,12 +72,46 @@ def retriever_weights(settings: Settings, dataset: str, method: str, seed: str) 
     return [f"{settings.results}/retriever/{dataset}/{method}/seed{seed}/model.safetensors"]
 
 
-def xi_file(settings: Settings, dataset: str, method: str, judge: str, seed: str) -> str:
-    """Where THI's threshold stands: a transferred retriever brings its source's, as its target has no labels to choose on."""
-    moved = TRANSFERRED_RETRIEVER.fullmatch(method)
-    if moved and settings.datasets[dataset].xi is None:
-        method, dataset = moved[1], moved[2]
-    return f"{settings.results}/thi/{dataset}/{method}/{judge}/seed{seed}/xi.json"
+def chosen_files(settings: Settings, way: str, dataset: str, method: str, judge: str, seed: str) -> list[str]:
+    """Where the parameters of a re-ranking stand: those of the ways that it builds on, then its own, if it has any.
+
+    A transferred retriever brings its source's, as its target has no labels to choose on (a fixed xi is the target's).
+    """
+    found = []
+    for name in (*WAYS[way].builds_on, way):
+        if WAYS[name].parameters:
+            source, on = method, dataset
+            moved = TRANSFERRED_RETRIEVER.fullmatch(method)
+            if moved and not (name == "thi" and settings.datasets[dataset].xi is not None):
+                source, on = moved[1], moved[2]
+            answerer = "none" if WAYS[name].judge == "none" else judge
+            found.append(f"{settings.results}/{name}/{on}/{source}/{answerer}/seed{seed}/chosen.json")
+    return found
+
+
+def taken_files(settings: Settings, way: str, dataset: str, method: str, judge: str, seed: str) -> list[str]:
+    """Of these, those of other ways."""
+    found = chosen_files(settings, way, dataset, method, judge, seed)
+    return found[:-1] if WAYS[way].parameters else found
+
+
+def captions_file(settings: Settings, way: str, dataset: str, split: str) -> list[str]:
+    """Captions of a split's gallery, for the ways that need them."""
+    return [f"{settings.results}/captions/{dataset}/{split}/captions.jsonl"] if WAYS[way].described else []
+
+
+def way_weights(settings: Settings, way: str, dataset: str, method: str, seed: str) -> list[str]:
+    """The retriever's weights, for the ways that encode texts."""
+    return retriever_weights(settings, dataset, method, seed) if WAYS[way].encodes else []
+
+
+def way_mllm(settings: Settings, way: str) -> list[str]:
+    """The MLLM's files, for the ways that ask it.
+
+    Raises:
+        InputError: they are not there.
+    """
+    return mllm_weights(settings) if WAYS[way].judge != "none" else []
 
 
 def noise_files(settings: Settings, name: str) -> list[str]:

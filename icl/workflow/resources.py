@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from icl.rerank.ways import WAYS
 from icl.workflow.settings import Settings
 
 LIBRARIES_MB = 2000
@@ -54,3 +55,21 @@ def gpus(settings: Settings, count: int = 1) -> int:
 def gpu_type(settings: Settings) -> str:
     """A rule's `gpu_model`; empty without GPUs."""
     return settings.jobs.gpu_type if settings.jobs.gpus else ""
+
+
+def of_way(settings: Settings, name: str) -> Callable:
+    """A re-ranking's `mem_mb` or `gpu`: those of the MLLM where the way asks it.
+
+    Args:
+        name: which of both.
+    """
+    found = {
+        asks: memory(settings, "mllm" if asks else "scores") if name == "mem_mb" else gpus(settings, int(asks))
+        for asks in (True, False)
+    }
+
+    def needed(wildcards, attempt):
+        value = found[WAYS[wildcards.way].judge != "none"]
+        return value(wildcards, attempt) if name == "mem_mb" else value
+
+    return needed

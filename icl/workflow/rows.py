@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
+from icl.rerank.ways import WAYS
 from icl.workflow import names
-from icl.workflow.methods import ROWS, WAYS, Row
+from icl.workflow.methods import ROWS, Row
 from icl.workflow.settings import Settings
+
+#: Ways to re-rank that choose parameters of their own.
+CHOOSING = tuple(name for name, way in WAYS.items() if way.parameters)
 
 
 def methods(settings: Settings) -> dict[str, Row]:

@@ -97,7 +97,7 @@ def _own(settings: Settings, differing: list[str]) -> Models:
     if differing:
         who += f"; it differs from the shipped one in {'; '.join(differing)}"
     adapter = paths.adapter_file(settings, "lora", str(seed)) if settings.search.thi else []
-    xi = [shown(settings, dataset, "xi.json")] * settings.search.thi
+    xi = [shown(settings, dataset, "chosen.json")] * settings.search.thi
     return Models(paths.retriever_weights(settings, dataset, "rda", str(seed))[0], adapter, xi, who)
 
 

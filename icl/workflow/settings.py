@@ -10,9 +10,9 @@ from icl.fields import SEED_LIMIT, setting
 from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.pretrain.settings import PretrainSettings
 from icl.rda.settings import RDASettings
-from icl.rerank.settings import THISettings
+from icl.rerank.settings import RerankSettings, THISettings
 from icl.retriever.settings import GivenRetrieverSettings, RetrieverSettings
-from icl.workflow.methods import METHODS
+from icl.workflow.methods import DEFAULT_METHODS, METHODS
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Settings:
 
     datasets: dict[str, DatasetSettings] = field(default_factory=dict, metadata={"help": "Benchmarks by name."})
     methods: tuple[str, ...] = setting(
-        METHODS,
+        DEFAULT_METHODS,
         "Rows of results/table.csv.",
         choices=METHODS,
     )
@@ -64,6 +64,7 @@ class Settings:
     sft: SFTSettings = field(default_factory=SFTSettings, metadata={"help": "SFT and LoRA."})
     rda: RDASettings = field(default_factory=RDASettings, metadata={"help": "RDA."})
     thi: THISettings = field(default_factory=THISettings, metadata={"help": "THI."})
+    rerank: RerankSettings = field(default_factory=RerankSettings, metadata={"help": "Re-rankings beyond the paper's."})
     search: SearchSettings = field(default_factory=SearchSettings, metadata={"help": "Search in one's own images."})
     jobs: JobSettings = field(default_factory=JobSettings, metadata={"help": "Cluster jobs."})
     pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from icl.fields import decisive
+from icl.rerank.ways import WAYS
 from icl.retriever.ccd import variant_of
 from icl.workflow.names import NOISY_RETRIEVER
 from icl.workflow.rows import rows, transfers
@@ -27,8 +28,9 @@ STAGE_VERSIONS = {
     "lora": 3,
     "judge": 3,
     "augment": 5,
-    "thi": 5,
-    "rerank": 3,
+    "sweeps": 6,
+    "rerank": 4,
+    "describe": 1,
     "report": 3,
     "figures": 2,
     "pretrain": 1,
@@ -46,6 +48,7 @@ MLLM_KEYS = {
     "lora": ("model", "max_pixels", "precision"),
     "judge": _JUDGE,
     "thi": (*_JUDGE, *_TEXTS, "reading"),
+    "describe": (*_ANSWERER, *_TEXTS, "reading"),
     "merge": ("model",),
 }
 
@@ -75,9 +78,25 @@ def benchmark_part(settings: Settings, dataset: str) -> dict:
     return decisive(settings.datasets[dataset], GENERATOR)
 
 
-def interaction_part(settings: Settings) -> dict:
-    """THI's settings without those of its timing and of other re-rankings."""
-    return decisive(settings.thi, ("rounds", "lambda", "xi_grid"))
+def way_part(settings: Settings, way: str) -> dict:
+    """What a re-ranking's result depends on, beside its input files and the MLLM: its own keys of `thi` and `rerank`."""
+    return {section: decisive(getattr(settings, section), keys) for section, keys in WAYS[way].uses.items()}
+
+
+def way_version(way: str) -> list[int]:
+    """Of what all re-rankings share, and of one alone."""
+    return [STAGE_VERSIONS["rerank"], WAYS[way].version]
+
+
+def answering_part(settings: Settings, way: str) -> dict:
+    """The MLLM's settings that a re-ranking's answers depend on; none where it asks nothing."""
+    return mllm_part(settings, WAYS[way].asks) if WAYS[way].asks else {}
+
+
+def fixed_parameters(settings: Settings, way: str, dataset: str) -> dict | None:
+    """Parameters that nothing has to be chosen for (see `Way.fixed`)."""
+    spec = settings.datasets[dataset]
+    return WAYS[way].fixed(settings.rerank, spec.xi, spec.has_val)
 
 
 def lora_part(settings: Settings) -> dict:

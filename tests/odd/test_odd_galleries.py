@@ -1,5 +1,6 @@
 """Galleries, queries and lists of hardly any size: each re-ranking, sweep, figure and record works on them or says why not."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -32,14 +33,16 @@ from icl.report.figures.examples import before_and_after
 from icl.report.figures.rounds import rounds as rounds_figure
 from icl.report.figures.sweeps import sweeps as sweeps_figure
 from icl.rerank.k_reciprocal import by_neighbours
-from icl.rerank.settings import THISettings
+from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.split import Split, _encoder
 from icl.rerank.thi.record import with_ranks
 from icl.rerank.thi.session import run_thi
 from icl.rerank.thi.sweeps import played
 from icl.rerank.thi.threshold import select_xi
 from icl.rerank.timing import time_of
-from icl.rerank.yes import by_yes
+from icl.rerank.ways import WAYS
+from icl.rerank.ways.base import warn_of_bare_answers
+from icl.rerank.ways.thi import sweep_thresholds
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.settings import RetrieverSettings
 
@@ -83,13 +86,20 @@ def embeddings(queries: int, images: int, one: bool = False, seed: int = 0) -> E
     return Embeddings(*vectors, np.arange(images), pids, np.arange(queries), pids[np.arange(queries) % images])
 
 
-def split_on(emb: Embeddings, backend, rounds: int = K) -> Split:
-    def encode(raw, texts, queries):
-        return emb.scores_of((emb.text_bge[queries], emb.text_tse[queries]))
+def split_on(emb: Embeddings, backend, rounds: int = K, yes: int = K) -> Split:
+    """A split whose texts are all encoded as its first query."""
+
+    def encode(texts):
+        return tuple(np.repeat(vectors[:1], len(texts), axis=0) for vectors in (emb.text_bge, emb.text_tse))
 
     captions = [f"a man {q}" for q in range(len(emb.text_pids))]
-    images = [Path(f"{g}.png") for g in range(len(emb.image_ids))]
-    return Split(emb, captions, images, encode, backend, MLLMSettings(), THISettings(rounds=rounds))
+    images, thi = [Path(f"{g}.png") for g in range(len(emb.image_ids))], THISettings(rounds=rounds, yes_top_k=yes)
+    described = ["a man"] * len(images)
+    return Split(emb, captions, images, encode, described, backend, MLLMSettings(), thi, RerankSettings())
+
+
+def interact(split: Split, xi: float, queries=None):
+    return WAYS["thi"].rerank(split, split.backend, {"xi": xi}, queries)
 
 
 @pytest.mark.parametrize("one", [False, True], ids=["identities", "one identity"])
@@ -98,16 +108,16 @@ def split_on(emb: Embeddings, backend, rounds: int = K) -> Split:
 def test_thi_its_threshold_its_record_and_its_time(size, right, one):
     emb = embeddings(*size, one)
     split = split_on(emb, Judge(right))
-    found = split.sweep_thresholds(split.backend)
+    found = sweep_thresholds(split, split.backend)
     assert {row["xi"] for row in found["sweep"]} >= {found["xi"]}
     for row in found["sweep"]:
-        result = split.interact(split.backend, row["xi"])
+        result = interact(split, row["xi"])
         measured = measure(result.scores, emb.text_pids, emb.image_pids)
         assert (measured["rank1"], result.refined) == (pytest.approx(row["rank1"]), row["refined"])
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     assert all(len(r["best_after"]) == min(10, size[1]) and len(r["candidates"]) == min(K, size[1]) for r in records)
     json.dumps(records)
-    times = split.timed(lambda some: split.interact(split.backend, 0.0, some).seconds, result.calls, 48, 2)
+    times = split.timed(lambda some: interact(split, 0.0, some).seconds, {"localise": 1}, 48, 2)
     assert times["timed_alone"] == size[0] and times["p95"] >= times["p50"] >= 0
 
 
@@ -116,8 +126,8 @@ def test_thi_its_threshold_its_record_and_its_time(size, right, one):
 def test_the_threshold_on_any_size_is_that_of_running_it(queries, images, rounds, right, seed):
     emb = embeddings(queries, images, seed=seed)
     split = split_on(emb, Judge(right), rounds)
-    for row in split.sweep_thresholds(split.backend)["sweep"]:
-        result = split.interact(split.backend, row["xi"])
+    for row in sweep_thresholds(split, split.backend)["sweep"]:
+        result = interact(split, row["xi"])
         again = retrieval_metrics(result.scores.rows(slice(None)), emb.text_pids, emb.image_pids)
         assert (again.rank1, again.map, result.refined) == (
             pytest.approx(row["rank1"]),
@@ -129,13 +139,28 @@ def test_the_threshold_on_any_size_is_that_of_running_it(queries, images, rounds
 @pytest.mark.parametrize("k", [1, 5, 99])
 @pytest.mark.parametrize("size", SIZES)
 def test_yes_on_fewer_images_than_it_ranks(size, k):
-    emb = embeddings(*size)
-    found = by_yes(emb.scores, ["a"] * size[0], [Path(f"{g}.png") for g in range(size[1])], Judge(0), k)
-    assert found.shares.shape == (size[0], min(k, size[1])) and found.calls == found.shares.size
+    split = split_on(embeddings(*size), Judge(0), yes=k)
+    found = WAYS["yes"].rerank(split, split.backend, {})
+    assert all(len(record["yes_probability"]) == min(k, size[1]) for record in found.records)
     first = found.scores.rows(slice(None)).argmax(1)
     if k >= size[1]:
         assert (first == 0).all(), "the confirmed image stands first"
-    assert found.counts()["unscored"] == 0
+    assert found.unscored == 0
+
+
+@pytest.mark.parametrize("one", [False, True], ids=["identities", "one identity"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_way_chooses_and_ranks_on_any_size(size, way, one):
+    emb = embeddings(*size, one)
+    split, chosen = split_on(emb, Judge(0)), {}
+    for name in (*WAYS[way].builds_on, way):
+        if WAYS[name].parameters:
+            chosen |= WAYS[name].choose(split, split.backend, chosen)
+    found = WAYS[way].rerank(split, split.backend, chosen)
+    scores = found.scores.rows(slice(None))
+    assert scores.shape == size and np.isfinite(scores).all()
+    json.dumps([chosen, with_ranks(found.records, emb, emb.scores, found.scores)])
 
 
 def test_answers_without_probabilities_are_counted_and_told(capsys):
@@ -143,12 +168,13 @@ def test_answers_without_probabilities_are_counted_and_told(capsys):
         def _one(self, request):
             return Answer(super()._one(request).text)
 
-    emb = embeddings(3, 4)
-    found = by_yes(emb.scores, ["a"] * 3, [Path(f"{g}.png") for g in range(4)], Plain(0), 2)
-    assert found.counts()["unscored"] == 6 and set(found.shares.ravel()) <= {0.0, 1.0}
+    split = split_on(embeddings(3, 4), Plain(0), yes=2)
+    found = WAYS["yes"].rerank(split, split.backend, {})
+    warn_of_bare_answers("Yes", found, 6)
+    assert found.counts()["unscored"] == 6
+    assert {share for record in found.records for share in record["yes_probability"]} <= {0.0, 1.0}
     assert "6 of 6 answers to T_loc have no probabilities" in capsys.readouterr().err
-    split = split_on(emb, Plain(0))
-    assert split.interact(split.backend, 0.0).unscored >= 3
+    assert interact(split, 0.0).unscored >= 3
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["different", "all the same"])
@@ -189,17 +215,17 @@ def test_no_query_refined_leaves_sweeps_and_figures_as_they_were(retriever, tmp_
     """What the sweeps' script does, with the encoder that it has."""
     emb = embeddings(4, 3)
     split = split_on(emb, Judge())
-    result = split.interact(split.backend, 0.0)
+    result = interact(split, 0.0)
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     assert result.refined == 0
-    for encode in (_encoder(emb, retriever), _encoder(emb, None)):
+    for encoder in (_encoder(retriever), None):
         none = np.flatnonzero([record["anchor"] is not None for record in records])
-        refined = encode(emb.scores, [], none)
+        refined = dataclasses.replace(split, encoder=encoder).encode(emb.scores, [], none)
         assert refined.shape == (0, 3)
         run = played(records, emb.scores, refined, emb.text_pids, emb.image_pids)
         weights, by_round = run.by_weight([0.0, 0.5, 1.0]), run.by_round(K, 0.8)
         assert len({row["rank1"] for row in weights + by_round}) == 1 and not any(row["refined"] for row in weights)
-    swept = {"xi": split.sweep_thresholds(split.backend)["sweep"], "lambda": weights, "rounds": by_round}
+    swept = {"xi": sweep_thresholds(split, split.backend)["sweep"], "lambda": weights, "rounds": by_round}
     swept["chosen"] = {"xi": 0.0, "lambda": 0.8}
     images = pd.DataFrame({"image_id": emb.image_ids, "image": "0.png", "pid": emb.image_pids})
     for figure in (
@@ -215,7 +241,7 @@ def test_no_query_refined_leaves_sweeps_and_figures_as_they_were(retriever, tmp_
 def test_one_query_has_a_figure_too(tmp_path):
     emb = embeddings(1, 1)
     split = split_on(emb, Judge(0))
-    result = split.interact(split.backend, -2.0)
+    result = interact(split, -2.0)
     records = with_ranks(result.records, emb, emb.scores, result.scores)
     Image.new("RGB", (24, 48)).save(tmp_path / "0.png")
     images = pd.DataFrame({"image_id": [0], "image": ["0.png"], "pid": [0]})

@@ -14,7 +14,7 @@ FIGURES: Registry[Figure] = Registry(
     "figure",
     {
         "main": Figure(lambda s, d: [f"{s.results}/table.csv"], f"{_HERE}.main"),
-        "density": Figure(lambda s, d: [shown(s, d, "record.jsonl"), shown(s, d, "xi.json")], f"{_HERE}.density"),
+        "density": Figure(lambda s, d: [shown(s, d, "record.jsonl"), shown(s, d, "chosen.json")], f"{_HERE}.density"),
         "sweeps": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.sweeps"),
         "rounds": Figure(lambda s, d: [shown(s, d, "sweeps.json")], f"{_HERE}.rounds"),
         "examples": Figure(lambda s, d: [shown(s, d, "record.jsonl"), pairs_file(s, d)], f"{_HERE}.examples"),

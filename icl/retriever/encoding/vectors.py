@@ -55,7 +55,9 @@ class Embeddings:
         """Similarities of all captions to the gallery: the mean of the BGE and TSE cosines (BGE alone where TSE is empty)."""
         return self.scores_of((self.text_bge, self.text_tse))
 
-    def scores_of(self, texts: tuple[np.ndarray, np.ndarray]) -> EmbeddingScores:
-        """Similarities of other texts, given by their BGE and TSE, to the gallery."""
+    def scores_of(
+        self, texts: tuple[np.ndarray, ...], gallery: tuple[np.ndarray, ...] | None = None
+    ) -> EmbeddingScores:
+        """Similarities of other texts, given by their BGE and TSE, to the gallery, or to what stands for it (BGE and TSE)."""
         count = 2 if self.image_tse.shape[1] else 1
-        return EmbeddingScores(texts[:count], (self.image_bge, self.image_tse)[:count])
+        return EmbeddingScores(texts[:count], (gallery or (self.image_bge, self.image_tse))[:count])

@@ -138,7 +138,7 @@ def test_ones_own_models_and_none_shipped(tmp_path):
     own = searching.models(settings(search={"models": "run"}), SHIPPED)
     assert own.model == "results/retriever/synthpedes/rda/seed1/model.safetensors"
     assert own.adapter == ["results/lora/seed1/adapter/adapter_model.safetensors"]
-    assert own.xi == ["results/thi/synthpedes/rda/lora/seed1/xi.json"]
+    assert own.xi == ["results/thi/synthpedes/rda/lora/seed1/chosen.json"]
     assert searching.models(settings(), tmp_path).model == own.model
     alone = searching.models(settings(search={"thi": False}), SHIPPED)
     assert not alone.adapter and not alone.xi

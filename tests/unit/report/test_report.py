@@ -37,8 +37,7 @@ def results(tmp_path):
     for n, folder in enumerate(rows.reranked_folders(settings)):
         calls = {"localise": 14, "vqa": 4, "aggregate": 6}
         found = {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls, "fallbacks": {"localise": 1, "vqa": 2}}
-        put(tmp_path / folder / "metrics.json", found)
-        put(tmp_path / folder / "xi.json", {"xi": 0.4, "selection": "best Rank-1 on val"})
+        put(tmp_path / folder / "metrics.json", found | {"parameters": {"xi": 0.4}, "selection": "best Rank-1 on val"})
         times = untimed(calls, 10) | {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1)}
         times |= {"seconds_low": 0.4, "seconds_high": 0.8, "unsteady": "passes differ by 80%"}
         put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
@@ -57,12 +56,12 @@ def test_tables_of_a_whole_run(results):
     table = pd.read_csv(out["table"])
     assert len(table) == 14
     line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
-    assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["xi"]) == (62, 6, 14, 0.4)
+    assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["parameters"]) == (62, 6, 14, "xi 0.4")
     assert 0 < line["rank1_low"] < 60 < line["rank1_high"] < 100
     assert (line["paper_rank1"], line["paper_seconds_per_query"]) == (77.91, 0.2522)
-    assert (line["checkpoint"], line["xi_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
+    assert (line["checkpoint"], line["parameter_selection"]) == ("epoch 3: best mAP on val", "best Rank-1 on val")
     assert (line["localise_fallbacks"], line["vqa_fallbacks"], line["rda_rewrite_fallbacks"]) == (1, 2, 9)
-    assert table[table.method == "RDE"][["xi", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
+    assert table[table.method == "RDE"][["parameters", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
     times = pd.read_csv(out["timing"])
     assert len(times) == 10
     assert times.localise_calls_per_query.eq(1.4).all() and times.unsteady.eq("passes differ by 80%").all()

@@ -1,7 +1,6 @@
 """The re-rankings that stand beside THI, against naive loops; and what the MLLM's answers cost."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import EmbeddingScores, MatrixScores
 from icl.report.cost import cost_table
 from icl.rerank.k_reciprocal import by_neighbours, centred
-from icl.rerank.yes import Promoted, by_yes
+from icl.rerank.promoted import Promoted
 
 
 def unit(rng, *shape):
@@ -28,13 +27,6 @@ class Judge:
     def answer(self, requests):
         shares = [int(r.image.stem) / 10 for r in requests]
         return [Answer("Yes", {"Yes": s, "No": 1 - s}, 7, 1, 0.5) for s in shares]
-
-
-def test_first_images_stand_by_their_yes_probability_before_all_others():
-    scores = MatrixScores(np.array([[0.9, 0.8, 0.7, 0.95, 0.1]]))
-    found = by_yes(scores, ["a text"], [Path(f"{n}.png") for n in (2, 9, 5, 3, 8)], Judge(), 3)
-    assert found.calls == 3 and found.shares.tolist() == [[0.3, 0.2, 0.9]]
-    assert np.argsort(-found.scores.rows(slice(None))[0]).tolist() == [1, 3, 0, 2, 4]
 
 
 def test_equal_probabilities_keep_the_raw_order():

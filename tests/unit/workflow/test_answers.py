@@ -17,16 +17,17 @@ def test_only_the_files_of_the_configurations_rows_are_packed(tmp_path):
     settings = load_settings({"datasets": {"mine": DATA}, "methods": ["ICL+THI", "ICL+Yes"], "seeds": [2]})
     wanted = (
         "augment-mine/augment-mine-0-of-2.jsonl",
-        "mine-val/select_xi-rda-lora-seed2.jsonl",
-        "mine-rda-lora-seed2-test/thi-rda-lora-seed2.jsonl",
-        "mine-rda-lora-seed2-yes/rerank_yes-rda-lora-seed2.jsonl",
+        "mine-val/choose_parameters-thi-rda-lora-seed2.jsonl",
+        "mine-rda-lora-seed2-test/rerank-thi-rda-lora-seed2.jsonl",
+        "mine-rda-lora-seed2-test/rerank-evidence-rda-lora-seed2.jsonl",
         "judge-seed2-base/evaluate_judge.jsonl",
         "judge-seed2-lora/evaluate_judge.jsonl",
     )
     leftovers = (
-        "mine-val/select_xi-rde-lora-seed2.jsonl",
-        "mine-rda-lora-seed1-test/thi-rda-lora-seed1.jsonl",
-        "other-val/select_xi-rda-lora-seed2.jsonl",
+        "mine-val/choose_parameters-thi-rda-base-seed2.jsonl",
+        "mine-rda-lora-seed1-test/rerank-thi-rda-lora-seed1.jsonl",
+        "mine-gallery/describe-mine-test.jsonl",
+        "other-val/choose_parameters-thi-rda-lora-seed2.jsonl",
         "judge-seed1-base/evaluate_judge.jsonl",
     )
     for name in (*wanted, *leftovers):

@@ -68,7 +68,7 @@ def test_a_stage_depends_only_on_its_own_settings():
     assert stages.benchmark_part(s, "a") == stages.benchmark_part(other, "a")
     assert all(stages.mllm_part(s, kind) == stages.mllm_part(other, kind) for kind in stages.MLLM_KEYS)
     assert stages.lora_part(s) != stages.lora_part(other)
-    assert "timing_queries" not in stages.interaction_part(s)
+    assert "timing_queries" not in stages.way_part(s, "thi")["thi"]
 
 
 def test_the_noise_study_changes_the_rate_and_the_division_only():
@@ -112,8 +112,17 @@ def test_a_transferred_retriever_is_its_sources_and_brings_its_threshold():
     assert paths.retriever_weights(s, "u", "rda-from-a", "1") == [weights]
     assert names.splits(s, "a", "rda-from-u") == ["test"]
     # "u" fixes its threshold in the configuration; "a" has none, so what comes from "u" keeps that of "u"
-    assert paths.xi_file(s, "u", "rda-from-a", "lora", "1") == "results/thi/u/rda-from-a/lora/seed1/xi.json"
-    assert paths.xi_file(s, "a", "rda-from-u", "lora", "1") == "results/thi/u/rda/lora/seed1/xi.json"
+    chosen = lambda way, *on: paths.chosen_files(s, way, *on, "lora", "1")  # noqa: E731
+    assert chosen("thi", "u", "rda-from-a") == ["results/thi/u/rda-from-a/lora/seed1/chosen.json"]
+    assert chosen("thi", "a", "rda-from-u") == ["results/thi/u/rda/lora/seed1/chosen.json"]
+    # a way brings what it builds on, and only what has parameters has a file
+    both = ["results/captions/a/rda/none/seed1/chosen.json", "results/captionsevidence/a/rda/lora/seed1/chosen.json"]
+    assert chosen("captionsevidence", "u", "rda-from-a") == both
+    assert paths.taken_files(s, "captionsevidence", "a", "rda", "lora", "1") == both[:1]
+    assert (
+        chosen("anchors", "a", "rda") == ["results/thi/a/rda/lora/seed1/chosen.json"]
+        and chosen("yes", "a", "rda") == []
+    )
     assert rows.transfers(load_settings({"datasets": {"a": GENERATED}})) == []
 
 

@@ -1,0 +1,51 @@
+"""What the scripts of the re-rankings share: the way, the split, the parameters, and the job's answer store."""
+
+import json
+from pathlib import Path
+
+
+def way_of(snakemake):
+    """The way of the rule's wildcard (or THI, where it has none)."""
+    from icl.rerank.ways import WAYS
+
+    return WAYS[snakemake.wildcards.get("way", "thi")]
+
+
+def open_split(snakemake, split):
+    """One split of the rule's benchmark, with the retriever and the MLLM of its wildcards."""
+    from _glue import settings_of
+
+    from icl.data.pairs import read_pairs, split_of
+    from icl.files import read_records
+    from icl.mllm.backends.registry import adapter_of
+    from icl.rerank.split import Split
+
+    given, settings, way = snakemake.input, settings_of(snakemake), way_of(snakemake)
+    described = [row["caption"] for row in read_records(Path(given.captions[0]))] if given.get("captions") else None
+    return Split.open(
+        split_of(read_pairs(Path(given.pairs)), split),
+        Path(snakemake.params.root),
+        Path(given.embeddings),
+        Path(given.model[0]).parent if given.model else None,
+        settings.mllm,
+        settings.thi,
+        settings.rerank,
+        adapter_of(snakemake.wildcards.judge, given.adapter),
+        described,
+        way.judge != "none",
+    )
+
+
+def taken(snakemake):
+    """The parameters that were chosen: of the ways that this one builds on, then its own."""
+    found = {}
+    for path in snakemake.input.chosen:
+        found |= json.loads(Path(path).read_text())
+    return found
+
+
+def stored(split, snakemake):
+    """The split's back-end with its answers kept; the file's name is the job's own."""
+    w = snakemake.wildcards
+    way = w.get("way", "thi")
+    return split.stored(Path(snakemake.params.answers), f"{snakemake.rule}-{way}-{w.method}-{w.judge}-seed{w.seed}")
