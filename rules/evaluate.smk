@@ -20,4 +20,3 @@ rule metrics:
         version=stages.STAGE_VERSIONS["metrics"],
     script:
         "../workflow_scripts/metrics.py"
-

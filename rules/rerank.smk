@@ -93,7 +93,7 @@ rule rerank:
     params:
         settings=lambda w: stages.way_part(settings, w.way),
         mllm=lambda w: stages.answering_part(settings, w.way),
-        timing_queries=settings.thi.timing_queries,
+        timing_queries=lambda w: None if WAYS[w.way].whole else settings.thi.timing_queries,
         timing_passes=settings.thi.timing_passes,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),

@@ -11,8 +11,8 @@ def way_of(snakemake):
     return WAYS[snakemake.wildcards.get("way", "thi")]
 
 
-def open_split(snakemake, split):
-    """One split of the rule's benchmark, with the retriever and the MLLM of its wildcards."""
+def open_split(snakemake, split, asks=True):
+    """One split of the rule's benchmark, with the retriever of its wildcards and, where it asks, the MLLM."""
     from _glue import settings_of
 
     from icl.data.pairs import read_pairs, split_of
@@ -22,17 +22,18 @@ def open_split(snakemake, split):
 
     given, settings, way = snakemake.input, settings_of(snakemake), way_of(snakemake)
     described = [row["caption"] for row in read_records(Path(given.captions[0]))] if given.get("captions") else None
+    asks = asks and way.judge != "none"
     return Split.open(
         split_of(read_pairs(Path(given.pairs)), split),
         Path(snakemake.params.root),
         Path(given.embeddings),
-        Path(given.model[0]).parent if given.model else None,
+        Path(given.model[0]).parent if given.get("model") else None,
         settings.mllm,
         settings.thi,
         settings.rerank,
-        adapter_of(snakemake.wildcards.judge, given.adapter),
+        adapter_of(snakemake.wildcards.judge, given.adapter) if asks else None,
         described,
-        way.judge != "none",
+        asks,
     )
 
 

@@ -30,5 +30,4 @@ with job(snakemake):
     def run(queries):  # the back-end itself: no stored answer may be timed
         return way.rerank(split, split.backend, chosen, None if way.whole else queries).seconds
 
-    count = None if way.whole else given.timing_queries
-    write_json(snakemake.output.timing, split.timed(run, calls, count, given.timing_passes))
+    write_json(snakemake.output.timing, split.timed(run, calls, given.timing_queries, given.timing_passes))

@@ -10,6 +10,11 @@ TABLES = {
     "cross_domain": "Table 3: other domains",
     "fine_coarse": "Table 4: fine and coarse captions",
     "time": "Supplementary Table 1: seconds per query",
+    "beyond": "Every way to re-rank, and what it costs",
+    "bounds": "Bounds: judges that look at nothing, or know the answer",
+    "draws": "Every way to re-rank, on several drawings of the benchmark",
+    "draw_tests": "Differences between rows over all drawings (by identity)",
+    "draw_pairs": "Gain on every pair of benchmarks, over all drawings",
 }
 """Title by name of the file, in the order of a report."""
 
@@ -59,6 +64,11 @@ FIGURES = {
         "Permuted captions",
         "Training on captions of which a share was permuted, with and without confident consensus division: mAP on val, and "
         "how well the division's doubt finds the permuted pairs.",
+    ),
+    "frontier": (
+        "Accuracy against cost",
+        "Rank-1 and mAP of every row against the MLLM's tokens a query, read and written. The grey line joins the best at each "
+        "cost. Orange rows need captions of the gallery, which are written once; blue ones do not.",
     ),
     "calibration": (
         "Reliability of T_loc before and after LoRA",

@@ -37,14 +37,26 @@ def rows(settings: Settings) -> list[tuple[str, str, Row, int]]:
 
 #: Rows of the generalisation tables (Tables 3 and 4).
 TRANSFERRED = ("RDE", "ICL", "ICL+THI")
+#: Rows that the target `beyond` compares on every pair of benchmarks.
+TRANSFERRED_BEYOND = ("ICL", "ICL+THI", "ICL+Evidence (sequential)", "ICL+Captions+Evidence")
 
 
-def transfers(settings: Settings) -> list[tuple[str, str, str, Row, int]]:
+def beyond(settings: Settings) -> list[tuple[str, str, Row, int]]:
+    """Every row there is, as `rows` gives those of the configuration."""
+    return rows(replace(settings, methods=tuple(ROWS)))
+
+
+def beyond_folders(settings: Settings) -> list[str]:
+    """The folders of their results."""
+    return _unique(row.folder(dataset, seed) for dataset, _, row, seed in beyond(settings) if row.way)
+
+
+def transfers(settings: Settings, methods: tuple[str, ...] = TRANSFERRED) -> list[tuple[str, str, str, Row, int]]:
     """(source, target, method, row, seed): retrievers trained on one benchmark and tested on each; none with one benchmark."""
     if len(settings.datasets) < 2:
         return []
     found = []
-    for source, target, method, seed in product(settings.datasets, settings.datasets, TRANSFERRED, settings.seeds):
+    for source, target, method, seed in product(settings.datasets, settings.datasets, methods, settings.seeds):
         row = ROWS[method]
         if source != target:
             row = replace(row, retriever=names.transferred(row.retriever, source))
@@ -52,9 +64,9 @@ def transfers(settings: Settings) -> list[tuple[str, str, str, Row, int]]:
     return found
 
 
-def transfer_files(settings: Settings) -> list[str]:
+def transfer_files(settings: Settings, methods: tuple[str, ...] = TRANSFERRED) -> list[str]:
     """Metrics of the generalisation tables, one file a line."""
-    return [row.metrics(d, s) for _, d, _, row, s in transfers(settings)]
+    return [row.metrics(d, s) for _, d, _, row, s in transfers(settings, methods)]
 
 
 def metric_files(settings: Settings) -> list[str]:

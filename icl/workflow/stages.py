@@ -48,6 +48,7 @@ MLLM_KEYS = {
     "lora": ("model", "max_pixels", "precision"),
     "judge": _JUDGE,
     "thi": (*_JUDGE, *_TEXTS, "reading"),
+    "rounds": (*_JUDGE, "reading"),
     "describe": (*_ANSWERER, *_TEXTS, "reading"),
     "merge": ("model",),
 }

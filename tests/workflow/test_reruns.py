@@ -9,24 +9,28 @@ from running import HOUSE, SMOKE, TARGETS, jobs, snakemake
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 
+from icl.rerank.ways import WAYS
 from icl.workflow.config import settings_schema
 
 NOTHING = set()
-ANSWERS = {
-    "augment_shard",
-    "evaluate_judge",
-    "finetune_lora",
-    "merge_lora",
-    "rerank_yes",
-    "search",
-    "select_xi",
-    "sweeps",
+THI = {"choose_parameters thi", "rerank thi", "sweeps", "search"}
+ROUNDS = {"rerank anchors", "rerank firstyes"}
+EVIDENCE = {f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")}
+SEQUENTIAL = {"choose_parameters sequential", "rerank sequential"}
+JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge"}
+TEXTS = THI | {"augment_shard", "describe_gallery"}
+ASKS = JUDGES | TEXTS
+ANSWERS = ASKS | {"finetune_lora", "merge_lora"}
+CAPTIONS = {"choose_parameters captions", "rerank captions"}
+WHOLE = {"rerank neighbours", "rerank softmax"}
+TIMED = {
+    "rerank thi",
+    "rerank yes",
+    "rerank evidence",
+    "rerank sequential",
+    "rerank captions",
+    "rerank captionsevidence",
 }
-ANSWERS |= {"thi"}
-ASKS = ANSWERS - {"finetune_lora", "merge_lora"}
-JUDGES = ASKS - {"augment_shard"}
-INTERACTS = {"search", "select_xi", "sweeps", "thi"}
-TEXTS = INTERACTS | {"augment_shard"}
 TRAINS = {"train_retriever", "import_retriever"}
 TABLES = {"table", "paper_tables", "transfer_tables", "report_page"}
 ESTIMATE = {"estimate"}
@@ -34,11 +38,11 @@ ESTIMATE = {"estimate"}
 
 RERUNS = {
     "methods": TABLES | {"export_answers"},
-    "seeds": TABLES | {"export_answers", "figure", "figure_calibration", "noise", "search", "release"},
+    "seeds": TABLES | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "search", "release"},
     "results": "every path",
     "threads": NOTHING,
     "training_threads": NOTHING,
-    "bootstrap": TABLES,
+    "bootstrap": TABLES | {"beyond_tables"},
     "noise_study": {"noise"},
     "datasets.*.layout": {
         "benchmark",
@@ -64,7 +68,7 @@ RERUNS = {
     "datasets.*.images_per_identity": {"benchmark"},
     "datasets.*.sft_pairs": {"sft_records"},
     "datasets.*.text_length": TRAINS,
-    "datasets.*.xi": {"select_xi"},
+    "datasets.*.xi": {"choose_parameters thi"},
     "retrievers.*.kind": "another retriever",
     "retrievers.*.source": "another retriever",
     "retrievers.*.judge": "another row",
@@ -86,7 +90,7 @@ RERUNS = {
     "mllm.batch_size": NOTHING,
     "mllm.max_pixels": ANSWERS - {"merge_lora"},
     "mllm.precision": ANSWERS - {"merge_lora"},
-    "mllm.reading": INTERACTS,
+    "mllm.reading": THI | ROUNDS | {"describe_gallery"},
     "mllm.adapter_tasks": JUDGES,
     "mllm.max_new_tokens_vqa": TEXTS,
     "mllm.max_new_tokens_text": TEXTS,
@@ -99,12 +103,17 @@ RERUNS = {
     "rda.seed": {"augment_shard"},
     "rda.shards": {"gather_augmentation"},  # before there are augmented captions; see the test below for after
     "rda.source": {"export_answers", "gather_augmentation"},
-    "thi.rounds": INTERACTS,
-    "thi.lambda": INTERACTS,
-    "thi.xi_grid": INTERACTS,
-    "thi.yes_top_k": {"rerank_yes"},
-    "thi.timing_queries": {"thi", "rerank_yes"},
-    "thi.timing_passes": {"thi", "rerank_yes", "rerank_neighbours"},
+    "thi.rounds": THI | ROUNDS | {"bounds"},
+    "thi.lambda": THI,
+    "thi.xi_grid": THI,
+    "thi.yes_top_k": {"rerank yes", "bounds"},
+    "thi.timing_queries": TIMED | ROUNDS,
+    "thi.timing_passes": TIMED | ROUNDS | WHOLE,
+    "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds"},
+    "rerank.beta": EVIDENCE | {"bounds"},
+    "rerank.budget": SEQUENTIAL,
+    "rerank.margin": SEQUENTIAL,
+    "rerank.caption_weight": CAPTIONS,
     "search.*": {"search"},
     "jobs.*": NOTHING,
     "pretrain.*": {"pretrain"},
@@ -193,10 +202,15 @@ def declared(config, folder):
             for method, judge in (("rda", "lora"), ("rde", "base")):
                 if (rule.name, method) == ("import_retriever", "rda"):
                     continue  # a given retriever is none with RDA
-                w = SimpleNamespace(**fixed, method=method, judge=judge, get=lambda name, default=None: default)
-                parts = [(name, value) for kind in (rule.params, rule.input) for name, value in kind._allitems()]
-                told = [(name, value(w) if callable(value) else value) for name, value in _calls(parts, rule, method)]
-                found.setdefault(rule.name, []).append(repr(told))
+                for way in WAYS if "way" in rule.wildcard_names else [""]:
+                    if way and rule.name == "choose_parameters" and not WAYS[way].parameters:
+                        continue
+                    answerer = "none" if way and WAYS[way].judge == "none" else judge
+                    wildcards = {**fixed, "method": method, "judge": answerer, "way": way, "split": "test"}
+                    w = SimpleNamespace(**wildcards, get=lambda name, default=None: default)
+                    parts = [(name, value) for kind in (rule.params, rule.input) for name, value in kind._allitems()]
+                    told = [(n, value(w) if callable(value) else value) for n, value in _calls(parts, rule, method)]
+                    found.setdefault(f"{rule.name} {way}".strip(), []).append(repr(told))
     return found
 
 

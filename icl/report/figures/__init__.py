@@ -23,6 +23,7 @@ FIGURES: Registry[Figure] = Registry(
         ),
         "ccd": Figure(lambda s, d: [first_ccd(s, d)], f"{_HERE}.ccd"),
         "noise": Figure(lambda s, d: [f"{s.results}/noise_epochs.csv"], f"{_HERE}.noise", shown=False),
+        "frontier": Figure(lambda s, d: [f"{s.results}/beyond.csv"], f"{_HERE}.frontier", shown=False),
         "calibration": Figure(
             lambda s, d: [f"{s.results}/lora/seed{s.seeds[0]}/evaluation.json"], f"{_HERE}.calibration", shown=False
         ),

@@ -22,7 +22,7 @@ class Anchors(Way):
     """THI's questions of T_loc, at THI's threshold."""
 
     label = "Anchors"
-    asks = "thi"
+    asks = "rounds"
     uses = {"thi": ("rounds",)}
     builds_on = ("thi",)
 

@@ -45,7 +45,7 @@ class Way:
     Attributes:
         label: what follows the retriever's name in a row. on: the rows' retrievers.
         judge: who answers T_loc: `lora`, or `none` where nothing is asked.
-        asks: the key of `icl.workflow.stages.MLLM_KEYS` that its answers depend on.
+        asks: the key of `icl.workflow.stages.MLLM_KEYS` that its answers depend on, or empty.
         uses: keys of the sections `thi` and `rerank` that can change its result.
         version: to be raised when its code changes what its result means.
         parameters: names of what it chooses on val. builds_on: ways whose chosen parameters it takes over.

@@ -24,7 +24,7 @@ class Captions(Way):
 
     label = "Captions"
     judge = "none"
-    asks = "describe"
+    asks = ""
     uses = {"rerank": ("caption_weight",)}
     parameters = ("caption_weight",)
     encodes = True

@@ -1,0 +1,70 @@
+# Beyond the paper: every way to re-rank with its cost, bounds, pairs of benchmarks. `snakemake --cores all beyond`
+BEYOND_TABLES = ("beyond", "bounds")
+
+
+localrules:
+    beyond,
+
+
+rule beyond:
+    input:
+        f"{RESULTS}/beyond.csv",
+        expand(f"{RESULTS}/figures/{{dataset}}/frontier.png", dataset=settings.tabled),
+
+
+rule beyond_tables:
+    input:
+        plain=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
+        reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.beyond_folders(settings)),
+        timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.beyond_folders(settings)),
+        captions=expand(f"{RESULTS}/captions/{{dataset}}/test/cost.json", dataset=settings.tabled),
+        pairs=expand(f"{RESULTS}/{{name}}", name=rows.transfer_files(settings, rows.TRANSFERRED_BEYOND)),
+        bounds=expand(f"{RESULTS}/bounds/{{dataset}}/seed{{seed}}.csv", dataset=settings.tabled, seed=settings.seeds),
+    output:
+        multiext(f"{RESULTS}/tables/beyond", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/tables/bounds", ".csv", ".md", ".tex"),
+        [reported_table(RESULTS, name) for name in BEYOND_TABLES],
+        table=f"{RESULTS}/beyond.csv",
+        transfers=f"{RESULTS}/beyond_transfers.csv",
+    log:
+        f"{RESULTS}/logs/beyond_tables.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "tables"),
+        runtime=10,
+        gpu=0,
+    params:
+        bootstrap=settings.bootstrap,
+        version=stages.STAGE_VERSIONS["report"],
+    script:
+        "../workflow_scripts/beyond.py"
+
+
+rule bounds:
+    input:
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/rda/seed{{seed}}",
+        chosen=lambda w: [
+            path
+            for way in ("anchors", "evidence")
+            for path in paths.chosen_files(settings, way, w.dataset, "rda", "lora", w.seed)
+        ],
+    output:
+        f"{RESULTS}/bounds/{{dataset}}/seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/bounds/{{dataset}}-seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "scores"),
+        runtime=30,
+        gpu=0,
+    params:
+        settings=[stages.way_part(settings, way) for way in ("anchors", "yes", "evidence")],
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["rerank"],
+    script:
+        "../workflow_scripts/bounds.py"
