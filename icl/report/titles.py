@@ -7,6 +7,7 @@ TABLES = {
     "ablation": "Table 6: RDA, THI and LoRA",
     "retrievers": "Table 5: THI on several retrievers",
     "differences": "Differences between rows on the same queries (by identity: 95% interval, p, Holm-adjusted p)",
+    "interaction": "Interaction by round: right anchors, and what refined queries gain and lose",
     "cross_domain": "Table 3: other domains",
     "fine_coarse": "Table 4: fine and coarse captions",
     "time": "Supplementary Table 1: seconds per query",
