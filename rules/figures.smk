@@ -131,6 +131,7 @@ rule paper_tables:
         table=f"{RESULTS}/table.csv",
         timing=f"{RESULTS}/timing.csv",
         summary=f"{RESULTS}/summary.csv",
+        records=expand(f"{RESULTS}/{{folder}}/record.jsonl", folder=rows.reranked_folders(settings, "thi")),
         pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
     output:
         multiext(f"{RESULTS}/tables/main", ".csv", ".md", ".tex"),
@@ -138,7 +139,11 @@ rule paper_tables:
         multiext(f"{RESULTS}/tables/retrievers", ".csv", ".md", ".tex"),
         multiext(f"{RESULTS}/tables/time", ".csv", ".md", ".tex"),
         multiext(f"{RESULTS}/tables/differences", ".csv", ".md", ".tex"),
-        [reported_table(RESULTS, name) for name in ("main", "ablation", "retrievers", "time", "differences")],
+        multiext(f"{RESULTS}/tables/interaction", ".csv", ".md", ".tex"),
+        [
+            reported_table(RESULTS, name)
+            for name in ("main", "ablation", "retrievers", "time", "differences", "interaction")
+        ],
         index=f"{RESULTS}/README.md",
     log:
         f"{RESULTS}/logs/tables.log",

@@ -7,6 +7,7 @@ from _glue import job, settings_of
 with job(snakemake):
     from icl.report import paper_tables as paper
     from icl.report.index import INDEX
+    from icl.report.interaction import interaction_table
     from icl.report.titles import TABLES
     from icl.report.verified import incomparable, notes
 
@@ -19,6 +20,7 @@ with job(snakemake):
         "retrievers": paper.retriever_table(summary, settings),
         "time": paper.time_table(timing),
         "differences": paper.difference_table(settings, results),
+        "interaction": interaction_table(settings, results),
     }
     aside = notes(incomparable(settings, results, settings.tabled))
     for name, sheet in sheets.items():

@@ -110,7 +110,7 @@ def _per_query(folders: list[Path], benchmark: str, method: str, name: str) -> n
     parts = []
     for folder in folders:
         seeds = [found["per_query"] for found in _metrics(folder, benchmark, method)]
-        key = {"rank1": "first", "map": "average_precision", "minp": "inverse_penalty"}[name]
+        key = {"rank1": "first", "map": "average_precision", "minp": "inp"}[name]
         values = np.array([each[key] for each in seeds], dtype=float)
         parts.append((values == 1 if name == "rank1" else values).mean(0))
     return np.concatenate(parts)
@@ -118,7 +118,7 @@ def _per_query(folders: list[Path], benchmark: str, method: str, name: str) -> n
 
 def _identities(folders: list[Path], benchmark: str) -> np.ndarray:
     """(Q,) of the same queries; those of two drawings are different people, whatever their numbers."""
-    parts = [np.array(_metrics(folder, benchmark, "ICL")[0]["per_query"]["pid"]) for folder in folders]
+    parts = [np.array(_metrics(folder, benchmark, "ICL")[0]["per_query"]["identity"]) for folder in folders]
     return np.unique(np.array([(n, pid) for n, part in enumerate(parts) for pid in part]), axis=0, return_inverse=True)[
         1
     ]

@@ -11,6 +11,7 @@ INDEX = """# What is in this folder
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
 | `report.html` | all tables and figures on one page, which opens offline |
 | `tables/*.csv, *.html, *.md, *.tex` | the paper's tables beside its numbers (3: `cross_domain`, 4: `fine_coarse`) |
+| `tables/differences.*`, `tables/interaction.*` | tests between rows by identity; THI's anchors and refined queries by round |
 | `figures/<benchmark>/*.png, *.pdf` | main, density (Figure 3), sweeps (5), rounds (6), examples (7), method, ccd, noise |
 | `figures/calibration.png, .pdf` | reliability of T_loc before and after LoRA |
 | `benchmarks/<name>/` | a generated benchmark in CUHK-PEDES' layout; `truth/` its attributes, for analysis only |

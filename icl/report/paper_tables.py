@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from icl.errors import InputError
 from icl.markup import latex, markdown
-from icl.ranking.measure import BOOTSTRAP_SEED
-from icl.ranking.significance import paired_test
+from icl.ranking.measure import BOOTSTRAP_SEED, read_measured, values_of
+from icl.ranking.significance import holm, paired_test
 from icl.report.html import table_page
 from icl.report.paper import METRICS
 from icl.report.words import NOTHING, spread, words
@@ -28,6 +28,7 @@ COMPARED = (
     ("ICL+THI", "ICL+k-reciprocal"),
 )
 """Rows whose difference is tested: (method, the one it is compared with)."""
+TESTED = ("rank1", "map", "minp")
 
 
 def main_table(summary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -99,31 +100,58 @@ def time_table(timing: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference_table(settings: Settings, results: Path) -> pd.DataFrame:
-    """Rank-1 and mAP of one row less those of another, on the same queries.
+    """Rank-1, mAP and mINP of one row less those of another, on the same queries.
+
+    Intervals and tests draw identities. Each p is given as it is, and Holm-adjusted over all tests of the table.
 
     Args:
         results: folder of the stages' outputs.
+
+    Raises:
+        InputError: a metrics file lacks values of its queries, or two rows of a benchmark have other queries.
     """
     known, rows = methods(settings), []
-    for benchmark in settings.tabled:
-        for one, other in COMPARED:
-            if one in known and other in known:
-                row = {"Benchmark": benchmark, "Row": one, "against": other}
-                for name, value in (("Rank-1", "hits"), ("mAP", "precisions")):
-                    left, right = (_values(settings, results, benchmark, m, value) for m in (one, other))
-                    mean, low, high, p = paired_test(left, right, settings.bootstrap, BOOTSTRAP_SEED)
-                    row[name] = f"{100 * mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
-                    row[f"p of {name}"] = f"{p:.3f}"
-                rows.append(row)
+    pairs = [(one, other) for one, other in COMPARED if one in known and other in known]
+    if not pairs:
+        return pd.DataFrame()
+    tests = pd.concat([_tests(settings, results, benchmark, pairs) for benchmark in settings.tabled])
+    tests["adjusted"] = holm(tests.p)
+    for key, own in tests.groupby(["Benchmark", "Row", "against"], sort=False):
+        row = dict(zip(("Benchmark", "Row", "against"), key, strict=True))
+        for test in own.itertuples():
+            row[test.metric] = f"{100 * test.mean:+.2f} ({100 * test.low:+.2f} to {100 * test.high:+.2f})"
+            row |= {f"p of {test.metric}": f"{test.p:.5f}", f"Holm p of {test.metric}": f"{test.adjusted:.5f}"}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _values(settings: Settings, results: Path, benchmark: str, method: str, value: str) -> np.ndarray:
-    row, out = methods(settings)[method], []
-    for seed in settings.seeds:
-        found = json.loads((results / row.metrics(benchmark, seed)).read_text())["per_query"]
-        out.append(np.array(found["first"]) == 1 if value == "hits" else np.array(found["average_precision"]))
-    return np.array(out, dtype=float)
+def _tests(settings: Settings, results: Path, benchmark: str, pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """One line a (pair, metric)."""
+    values, identities = _values(settings, results, benchmark, list(dict.fromkeys(sum(pairs, ()))))
+    lines = [{"Benchmark": benchmark, "Row": a, "against": b, "metric": NAMES[m]} for a, b in pairs for m in TESTED]
+    differences = np.concatenate([values[a] - values[b] for a, b in pairs])
+    found = paired_test(differences, identities, settings.bootstrap, BOOTSTRAP_SEED)
+    return pd.DataFrame(lines).assign(mean=found.mean, low=found.low, high=found.high, p=found.p)
+
+
+def _values(
+    settings: Settings, results: Path, benchmark: str, names: list[str]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Means over seeds (metrics, Q) of each query's values by method, and the queries' identities (Q,)."""
+    known, values, identities = methods(settings), {}, None
+    for name in names:
+        seeds = []
+        for seed in settings.seeds:
+            path = results / known[name].metrics(benchmark, seed)
+            measured = read_measured(path)
+            own = np.array(measured["per_query"]["identity"])
+            if identities is not None and not np.array_equal(own, identities):
+                found, expected = "queries of other identities", f"those of the other rows of {benchmark}"
+                raise InputError(str(path), found, expected, "Delete it and run the same command again.")
+            identities, each = own, values_of(measured)
+            seeds.append([each[metric] for metric in TESTED])
+        values[name] = np.mean(seeds, axis=0)
+    return values, identities
 
 
 def printed(value: float | None, form: str = ".2f") -> str:

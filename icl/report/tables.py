@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from icl.markup import markdown, markdown_table
-from icl.ranking.measure import rank1_interval
+from icl.ranking.measure import rank1_interval, read_measured
 from icl.rda.augmentation import FALLBACKS
 from icl.report.cost import cost_table
 from icl.report.paper import METRICS, paper_figure
@@ -78,7 +78,7 @@ class _Line:
 
     def result(self) -> dict:
         """One line of the results table."""
-        found = _read(self.metrics)
+        found = read_measured(self.metrics)
         line = dict(self.key)
         low, high = rank1_interval(found, self.samples)
         line |= {"rank1": found["rank1"], "rank1_low": low, "rank1_high": high}

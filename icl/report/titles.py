@@ -6,7 +6,8 @@ TABLES = {
     "main": "Tables 1 and 2: text-to-image retrieval",
     "ablation": "Table 6: RDA, THI and LoRA",
     "retrievers": "Table 5: THI on several retrievers",
-    "differences": "Differences between rows on the same queries (95% interval; p by randomisation)",
+    "differences": "Differences between rows on the same queries (by identity: 95% interval, p, Holm-adjusted p)",
+    "interaction": "Interaction by round: right anchors, and what refined queries gain and lose",
     "cross_domain": "Table 3: other domains",
     "fine_coarse": "Table 4: fine and coarse captions",
     "time": "Supplementary Table 1: seconds per query",
@@ -27,8 +28,8 @@ TABLE_CAPTION = (
 FIGURES = {
     "main": (
         "Rank-1 and mAP of every row",
-        "Means over seeds of the test split; the bar is the 95% bootstrap interval of Rank-1 over the queries, the mean of "
-        "the seeds' intervals.",
+        "Means over seeds of the test split; the bar is the 95% bootstrap interval of Rank-1 over the identities, the mean "
+        "of the seeds' intervals.",
     ),
     "method": (
         "The method on one interaction of the run",

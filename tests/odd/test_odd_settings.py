@@ -345,10 +345,11 @@ def test_odd_settings_beside_a_published_retriever_are_named(tmp_path, text):
 @pytest.mark.parametrize("samples", [1, 2, 1000])
 @pytest.mark.parametrize("values", [[1.0], [0.0, 1.0], [0.5] * 7], ids=["one query", "two", "all alike"])
 def test_intervals_of_any_number_of_samples(samples, values):
-    low, high = bootstrap_interval(np.array(values), samples, 0)
-    assert min(values) <= low <= high <= max(values)
-    mean, low, high, p = paired_test(np.array([values]), np.array([values[::-1]]), samples, 0)
-    assert low <= high and 0 < p <= 1 and math.isfinite(mean)
+    for identities in (np.arange(len(values)), np.zeros(len(values), dtype=int)):
+        low, high = bootstrap_interval(np.array(values), identities, samples, 0)
+        assert min(values) <= low <= high <= max(values)
+        found = paired_test(np.array([values]) - values[::-1], identities, samples, 0)
+        assert found.low[0] <= found.high[0] and 0 < found.p[0] <= 1 and math.isfinite(found.mean[0])
 
 
 @pytest.mark.parametrize("count", [1, 2, 1_000_000])

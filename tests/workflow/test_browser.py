@@ -16,7 +16,18 @@ BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 FIGURES = ("main", "method", "density", "sweeps", "rounds", "examples", "ccd", "noise", "calibration")
-TABLES = ("main", "ablation", "retrievers", "time", "differences", "cross_domain", "fine_coarse", "judge", "noise")
+TABLES = (
+    "main",
+    "ablation",
+    "retrievers",
+    "time",
+    "differences",
+    "interaction",
+    "cross_domain",
+    "fine_coarse",
+    "judge",
+    "noise",
+)
 PROBE = """
 <script>
 addEventListener("load", () => {

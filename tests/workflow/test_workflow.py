@@ -8,9 +8,12 @@ import tarfile
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from helpers import save_official_layout
 from running import HOUSE, SMOKE, TARGETS, jobs, snakemake, table_of
 
+from icl.report.interaction import interaction_table
+from icl.workflow.config import load_settings
 from icl.workflow.methods import ROWS
 
 PAPER = {"CUHK-PEDES": "cuhk-pedes", "ICFG-PEDES": "icfg-pedes", "RSTPReid": "rstpreid", "UFine6926": "ufine6926"}
@@ -102,6 +105,19 @@ def test_smoke_run_ends_in_the_tables(smoke):
     assert set(json.loads((results / "provenance.json").read_text())) >= {"config", "code", "packages", "machine"}
     assert set(pd.read_csv(results / "judge.csv").judge) == {"base", "lora"}
     assert (results / "figures/contact_sheet.png").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_what_interactions_win_and_lose_is_the_gain_of_the_table(smoke):
+    """The record, the metrics and the table of the interaction tell one story."""
+    settings = load_settings(yaml.safe_load((HOUSE / "config/smoke.yaml").read_text()))
+    found = interaction_table(settings, smoke / "results/smoke").set_index(["Method", "Round"])
+    table = pd.read_csv(smoke / "results/smoke/table.csv").set_index("method")
+    for method, plain in (("RDE+THI", "RDE"), ("ICL+THI", "ICL"), ("ICL+THI (no LoRA)", "ICL")):
+        line = found.loc[(method, "all")]
+        won, lost = (float(line[f"Rank-1 {name} (% of queries)"]) for name in ("won", "lost"))
+        assert won - lost == pytest.approx(table.rank1[method] - table.rank1[plain], abs=0.11)
+        assert int(line["Refined queries"]) == table.refined_queries[method]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from helpers import official_pairs
 
 from icl.data.pairs import write_pairs
-from icl.ranking.measure import measure, rank1_interval
+from icl.ranking.measure import measure, rank1_interval, read_measured, values_of
 from icl.ranking.scores import MatrixScores
 from icl.report.estimate import estimate, expected_calls
 from icl.report.paper import paper_figure
@@ -28,7 +28,8 @@ def put(path, value):
 def results(tmp_path):
     """Two seeds of all rows on one benchmark; Rank-1 is 50 + seed, with THI 60 + seed."""
     settings = load_settings({"datasets": {"CUHK-PEDES": {"root": "x"}}, "seeds": [1, 2], "results": str(tmp_path)})
-    each = {"first": [1] * 6 + [2] * 4, "average_precision": [1.0] * 6 + [0.5] * 4}
+    each = {"identity": [*range(5), *range(5)], "first": [1] * 6 + [2] * 4}
+    each |= {name: [1.0] * 6 + [0.5] * 4 for name in ("average_precision", "inp")}
     plain = dict(rank5=70, rank10=80, map=40, minp=30, queries=10, gallery=5, per_query=each)
     for n, name in enumerate(rows.metric_files(settings)):
         put(tmp_path / name, {"rank1": 51 + n % 2, **plain})
@@ -106,6 +107,25 @@ def test_measures_hold_the_interval_around_rank1():
     low, high = rank1_interval(found, 200)
     assert low <= found["rank1"] <= high and low < high
     assert (found["queries"], found["gallery"]) == (40, 40)
+
+
+def test_measures_of_each_query_are_kept_with_its_identity(tmp_path):
+    pids, scores = np.array([7, 5, 7, 5]), np.random.default_rng(0).random((4, 6))
+    found = measure(MatrixScores(scores), pids, np.array([5, 7, 5, 7, 5, 9]))
+    put(tmp_path / "test.json", found)
+    again = read_measured(tmp_path / "test.json")
+    assert again["per_query"]["identity"] == [7, 5, 7, 5]
+    for name, values in values_of(again).items():
+        assert 100 * values.mean() == pytest.approx(found[name], abs=1e-4)
+
+
+def test_the_interval_is_wider_where_queries_of_one_identity_agree():
+    """Six equal captions an identity tell no more than one."""
+    hits = np.random.default_rng(0).random(100) < 0.5
+    first = np.where(hits, 1, 2)
+    one = {"per_query": dict(identity=range(100), first=first, average_precision=first, inp=first)}
+    six = {"per_query": {name: np.repeat(values, 6) for name, values in one["per_query"].items()}}
+    assert rank1_interval(six, 500) == pytest.approx(rank1_interval(one, 500))
 
 
 def test_records_carry_both_ranks():

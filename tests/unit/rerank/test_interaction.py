@@ -11,7 +11,6 @@ from icl.mllm.protocol import Answer
 from icl.mllm.settings import MLLMSettings
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import EmbeddingScores, MatrixScores, blocks, top_candidates
-from icl.ranking.significance import bootstrap_interval
 from icl.rerank.thi.merging import Reranked
 from icl.rerank.thi.rounds import Interaction
 from icl.rerank.thi.session import run_thi
@@ -78,13 +77,6 @@ def test_metrics_equal_naive_loops(seed, ties):
     similarity = similarity.round(1) if ties else similarity
     found = retrieval_metrics(similarity, queries, gallery).summary()
     np.testing.assert_allclose(list(found.values()), naive_metrics(similarity, queries, gallery))
-
-
-def test_bootstrap_interval_holds_the_mean_and_is_seeded():
-    values = (np.random.default_rng(0).random(400) < 0.4).astype(float)
-    low, high = bootstrap_interval(values, 500, seed=1)
-    assert low < values.mean() < high and (low, high) == bootstrap_interval(values, 500, seed=1)
-    assert (high - low) == pytest.approx(4 * np.sqrt(0.24 / 400), rel=0.25)
 
 
 class Scripted:
