@@ -126,3 +126,16 @@ def top_candidates(scores: Scores, k: int) -> tuple[np.ndarray, np.ndarray]:
             top1[query] = row[out[query, 0]]
             query += 1
     return out, top1
+
+
+def at_columns(scores: Scores, columns: np.ndarray) -> np.ndarray:
+    """Similarities (Q, k) of each query to k images of its own.
+
+    Args:
+        columns: (Q, k), as `top_candidates` gives them.
+    """
+    out, row = np.empty(columns.shape), 0
+    for block in blocks(scores):
+        out[row : row + len(block)] = np.take_along_axis(block, columns[row : row + len(block)], axis=1)
+        row += len(block)
+    return out

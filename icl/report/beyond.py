@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from icl.ranking.measure import rank1_interval
+from icl.report.tables import parameters_told
 from icl.report.words import NOTHING
 from icl.rerank.ways import WAYS
 from icl.workflow.methods import Row
@@ -42,9 +43,7 @@ def _line(settings: Settings, results: Path, dataset: str, method: str, row: Row
         _read(results / row.folder(dataset, seed) / "timing.json")["seconds_per_query"] if row.way else 0.0
     )
     line |= _index(results, dataset, row)
-    chosen = found.get("parameters", {})
-    line["parameters"] = ", ".join(f"{name} {value:.3g}" for name, value in chosen.items())
-    return line | {"selection": found.get("selection", "")}
+    return line | {"parameters": parameters_told(found), "selection": found.get("selection", "")}
 
 
 def _index(results: Path, dataset: str, row: Row) -> dict:

@@ -123,7 +123,7 @@ class _Line:
         line = {"parameters": None, "parameter_selection": None}
         if self.row.way not in CHOOSING:
             return line
-        line["parameters"] = ", ".join(f"{name} {value:.4g}" for name, value in found["parameters"].items())
+        line["parameters"] = parameters_told(found)
         return line | {"parameter_selection": found["selection"]}
 
     def _paper(self, metric: str) -> float | None:
@@ -175,6 +175,12 @@ def _judge_text(judge: pd.DataFrame) -> str:
             cells.append(spread(group[column].mean(), group[column].std(), 3))
         lines.append(cells)
     return markdown_table(lines)
+
+
+def parameters_told(found: dict) -> str:
+    """The chosen numbers of a re-ranking's metrics, in words; its lists stand in chosen.json."""
+    known = found.get("parameters", {})
+    return ", ".join(f"{name} {value:.3g}" for name, value in known.items() if not isinstance(value, list))
 
 
 def _checkpoint(selection: dict) -> str:

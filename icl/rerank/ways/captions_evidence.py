@@ -27,4 +27,4 @@ class CaptionsEvidence(Evidence):
 
     def rerank(self, split: Split, backend: Backend, chosen: dict, queries: list[int] | None = None) -> Outcome:
         raw, start = with_captions(split, chosen["caption_weight"], queries), time.perf_counter()
-        return by_evidence(raw, split, backend, chosen["beta"], queries, start)
+        return by_evidence(raw, split, backend, chosen, queries, start)

@@ -11,10 +11,11 @@ import numpy as np
 from icl.mllm.protocol import Backend
 from icl.progress import stage
 from icl.ranking.metrics import retrieval_metrics
-from icl.ranking.scores import Raised, Scores, blocks, top_candidates
+from icl.ranking.scores import Raised, Scores, at_columns, blocks, top_candidates
 from icl.rerank.judging import judge, log_odds
 from icl.rerank.settings import RerankSettings
 from icl.rerank.ways.base import Outcome, Way, best
+from icl.rerank.ways.evidence import expectations
 
 if TYPE_CHECKING:
     from icl.rerank.split import Split
@@ -29,28 +30,31 @@ MARGINS = np.arange(0, 7.25, 0.25)
 class Questions:
     """The questions of one query, as a pure state machine.
 
-    An image that was not asked about may still move by the margin, up or down. The leader is safe once no other can pass it.
+    Until it is asked about, a candidate counts with the answer to expect at its place, and may move by the margin, up or
+    down. The leader is safe once no other can pass it.
 
     Attributes:
-        similarities: (k,) of the candidates, best first. shares: Yes probabilities by place of those that were asked about.
+        similarities: (k,) of the candidates, best first. expected: (k,) log-odds to expect. beta: weight of log-odds.
+        shares: Yes probabilities by place of those that were asked about.
     """
 
     similarities: np.ndarray
+    expected: np.ndarray
     beta: float
     margin: float
     shares: dict[int, float] = field(default_factory=dict)
 
     @property
     def evidence(self) -> np.ndarray:
-        """(k,) what the answers add to the similarities."""
-        out = np.zeros(len(self.similarities))
+        """(k,) log-odds: of the answers, and those to expect."""
+        out = self.expected.copy()
         for place, share in self.shares.items():
-            out[place] = self.beta * log_odds(np.array(share))
+            out[place] = log_odds(np.array(share))
         return out
 
     def question(self) -> int | None:
         """Place of the candidate to ask about; None where the leader is safe."""
-        values = self.similarities + self.evidence
+        values = self.similarities + self.beta * self.evidence
         room = np.array([0.0 if place in self.shares else self.margin for place in range(len(values))])
         leader = int(values.argmax())
         others = values + room
@@ -84,8 +88,8 @@ class Sequential(Way):
         columns, _ = top_candidates(raw, val.rerank.evidence_top_k)
         shares, sweep = judge(val.captions, val.images, columns, backend).shares, []
         for margin in (beta * MARGINS).tolist():
-            games = [_played(Questions(s, beta, margin), p) for s, p in zip(_chosen(raw, columns), shares, strict=True)]
-            scores = Raised(raw, columns, np.array([game.evidence for game in games]))
+            games = [_played(game, p) for game, p in zip(_games(raw, columns, taken, margin), shares, strict=True)]
+            scores = _merged(raw, columns, games, taken)
             metrics = retrieval_metrics(blocks(scores), found.text_pids, found.image_pids).summary()
             asked = float(np.mean([len(game.shares) for game in games]))
             sweep.append({"margin": margin, "questions": asked, "fewer": -asked, **metrics})
@@ -96,7 +100,7 @@ class Sequential(Way):
     def rerank(self, split: Split, backend: Backend, chosen: dict, queries: list[int] | None = None) -> Outcome:
         start, raw, captions = time.perf_counter(), split.part(queries), split.texts(queries)
         columns, _ = top_candidates(raw, split.rerank.evidence_top_k)
-        games = [Questions(s, chosen["beta"], chosen["margin"]) for s in _chosen(raw, columns)]
+        games = _games(raw, columns, chosen, chosen["margin"])
         fallbacks = unscored = number = 0
         while asking := [(q, place) for q, game in enumerate(games) if (place := game.question()) is not None]:
             number += 1
@@ -107,7 +111,7 @@ class Sequential(Way):
                 games[q].tell(share)
             fallbacks, unscored = fallbacks + found.fallbacks, unscored + found.unscored
         seconds = {"localisation": time.perf_counter() - start}
-        scores = Raised(raw, columns, np.array([game.evidence for game in games]))
+        scores = _merged(raw, columns, games, chosen)
         records = [
             {"query": q, "caption": captions[q], "candidates": columns[q].tolist(), "asked": list(game.shares)}
             | {"yes_probability": [round(share, 4) for share in game.shares.values()]}
@@ -116,13 +120,15 @@ class Sequential(Way):
         return Outcome(scores, seconds, records, {"localise": fallbacks}, unscored)
 
 
-def _chosen(raw: Scores, columns: np.ndarray) -> np.ndarray:
-    """Similarities (Q, k) of the candidates."""
-    parts, row = [], 0
-    for block in blocks(raw):
-        parts.append(np.take_along_axis(block, columns[row : row + len(block)], axis=1))
-        row += len(block)
-    return np.concatenate(parts)
+def _games(raw: Scores, columns: np.ndarray, chosen: dict, margin: float) -> list[Questions]:
+    """One a query, nothing asked yet."""
+    expected = expectations(chosen, columns.shape[1])
+    return [Questions(row, expected, chosen["beta"], margin) for row in at_columns(raw, columns)]
+
+
+def _merged(raw: Scores, columns: np.ndarray, games: list[Questions], chosen: dict) -> Raised:
+    rest = chosen["expected"][-1]
+    return Raised(raw, columns, np.array([game.beta * (game.evidence - rest) for game in games]))
 
 
 def _played(game: Questions, shares: np.ndarray) -> Questions:

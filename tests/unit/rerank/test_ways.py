@@ -1,5 +1,6 @@
 """Every way to re-rank, on a benchmark of a few queries, against loops over everything."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.split import Split
 from icl.rerank.ways import WAYS, parameters_of
 from icl.rerank.ways.dual_softmax import by_both
+from icl.rerank.ways.evidence import expectations
 from icl.rerank.ways.sequential import Questions
 from icl.retriever.encoding.vectors import Embeddings
 
@@ -158,13 +160,13 @@ def test_evidence_adds_the_log_odds_of_the_first_images(name, split):
         own, told = split.embeddings, split.encoder(split.described)
         text = (own.text_bge @ told[0].T + own.text_tse @ told[1].T) / 2
         raw = 0.7 * raw + 0.3 * text
-    found = WAYS[name].rerank(split, split.backend, {"beta": 0.1, "caption_weight": 0.3})
+    found = WAYS[name].rerank(split, split.backend, {"beta": 0.1, "expected": [1.0, -2.0], "caption_weight": 0.3})
     scores = found.scores.rows(slice(None))
     for q, columns in enumerate(first(split, raw)):
         for g in range(G):
             p = np.clip(share(split, q, g), 1e-3, 1 - 1e-3)
             assert scores[q, g] == pytest.approx(
-                raw[q, g] + (0.1 * np.log(p / (1 - p)) if g in columns else 0), abs=1e-5
+                raw[q, g] + (0.1 * (np.log(p / (1 - p)) + 2) if g in columns else 0), abs=1e-5
             )
 
 
@@ -178,12 +180,13 @@ def test_dual_softmax_is_the_product_of_both(split):
         assert np.ptp(found[q] - expected) < 1e-5, "the same but for a constant of the query"
 
 
-def naive_questions(similarities, shares, beta, margin):
+def naive_questions(similarities, shares, expected, beta, margin):
     """Asks as long as somebody could still pass the leader; every bound computed anew from a list."""
     known = {}
     while True:
         value = [
-            s + (beta * float(log_odds(np.array(known[k]))) if k in known else 0) for k, s in enumerate(similarities)
+            s + beta * (float(log_odds(np.array(known[k]))) if k in known else expected[k])
+            for k, s in enumerate(similarities)
         ]
         room = [0 if k in known else margin for k in range(len(value))]
         leader = max(range(len(value)), key=lambda k: (value[k], -k))
@@ -198,16 +201,18 @@ def naive_questions(similarities, shares, beta, margin):
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=6),
     st.lists(st.floats(0, 1), min_size=6, max_size=6),
+    st.lists(st.floats(-6, 6), min_size=6, max_size=6),
     st.floats(0, 0.3),
     st.floats(0, 2),
 )
-def test_questions_stop_when_the_leader_is_safe(similarities, shares, beta, margin):
+def test_questions_stop_when_the_leader_is_safe(similarities, shares, expected, beta, margin):
     similarities = sorted(similarities, reverse=True)
-    game = Questions(np.array(similarities), beta, margin)
+    expected = expected[: len(similarities)]
+    game = Questions(np.array(similarities), np.array(expected), beta, margin)
     while (place := game.question()) is not None:
         assert place not in game.shares, "nothing is asked twice"
         game.tell(shares[place])
-    assert game.shares == naive_questions(similarities, shares, beta, margin)
+    assert game.shares == naive_questions(similarities, shares, expected, beta, margin)
 
 
 def test_sequential_asks_less_than_evidence_and_keeps_its_budget(split):
@@ -217,8 +222,14 @@ def test_sequential_asks_less_than_evidence_and_keeps_its_budget(split):
     found = WAYS["sequential"].rerank(split, meter, chosen)
     assert meter.calls["localise"] == pytest.approx(chosen["questions"] * Q)
     assert [len(r["asked"]) for r in found.records] == [len(r["yes_probability"]) for r in found.records]
-    every = WAYS["sequential"].rerank(split, split.backend, {"beta": 0.05, "margin": 1e3}).scores.rows(slice(None))
-    evidence = WAYS["evidence"].rerank(split, split.backend, {"beta": 0.05}).scores.rows(slice(None))
+    every = (
+        WAYS["sequential"]
+        .rerank(split, split.backend, {"beta": 0.05, "expected": [0.5, -1], "margin": 1e3})
+        .scores.rows(slice(None))
+    )
+    evidence = (
+        WAYS["evidence"].rerank(split, split.backend, {"beta": 0.05, "expected": [0.5, -1]}).scores.rows(slice(None))
+    )
     np.testing.assert_allclose(every, evidence, atol=1e-6, err_msg="with room for everything, everything is asked")
 
 
@@ -233,6 +244,19 @@ def test_parameters_are_given_or_a_stated_default_where_nothing_can_be_chosen():
         fixed = way.fixed(given, 0.4, True)
         assert fixed is None or "configuration" in fixed["selection"]
     assert WAYS["evidence"].fixed(given, None, False)["beta"] == 0.2
+
+
+def test_a_given_beta_is_kept_and_what_to_expect_is_still_learnt(split):
+    fixed = dataclasses.replace(split, rerank=RerankSettings(evidence_top_k=K, beta=0.07))
+    chosen, evidence = WAYS["evidence"].choose(fixed, split.backend, {}), []
+    for q, columns in enumerate(first(split)):
+        evidence.append([log_odds(np.array(share(split, q, g))) for g in columns])
+    assert chosen["beta"] == 0.07 and np.allclose(chosen["expected"], np.mean(evidence, axis=0))
+    assert expectations(chosen, K + 2).tolist() == [*chosen["expected"], *chosen["expected"][-1:] * 2]
+
+
+def test_other_parameters_can_be_given():
+    given = RerankSettings(beta=0.2, margin=0.3, caption_weight=0.1)
     assert WAYS["sequential"].fixed(given, None, True)["margin"] == 0.3
     assert WAYS["captions"].fixed(given, None, True)["caption_weight"] == 0.1
     assert WAYS["thi"].fixed(given, 0.4, True)["xi"] == 0.4
