@@ -15,6 +15,7 @@ from _running import alone, begin, end, refusal
 from _stop import or_stop
 from _terminal import open_terminal
 
+from icl.apps.shipped import CHOSEN
 from icl.fields import decisive, to_mapping
 from icl.report import titles
 from icl.report.figures import FIGURES

@@ -7,7 +7,7 @@ rule search:
     input:
         model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
         adapter=lambda w: or_stop(searching.models, settings, searching.folder_of()).adapter,
-        xi=lambda w: or_stop(searching.models, settings, searching.folder_of()).xi,
+        chosen=lambda w: or_stop(searching.models, settings, searching.folder_of()).chosen,
         gallery=lambda w: or_stop(searching.asked, settings),
     output:
         f"{RESULTS}/search/index.html",
@@ -24,7 +24,8 @@ rule search:
     params:
         search=to_mapping(settings.search),
         mllm=stages.mllm_part(settings, "thi"),
-        thi=stages.way_part(settings, "thi"),
+        settings=stages.way_part(settings, settings.search.way) if settings.search.way != "none" else {},
+        answers=f"{RESULTS}/answers/search",
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"
@@ -35,9 +36,14 @@ rule release:
     input:
         retriever=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
         adapter=f"{RESULTS}/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
-        xi=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/chosen.json",
+        chosen=[
+            paths.chosen_files(settings, way, *SEARCHED.split("/"), "lora", settings.seeds[0])[-1] for way in CHOSEN
+        ],
         plain=f"{RESULTS}/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
-        merged=f"{RESULTS}/thi/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
+        merged=expand(
+            f"{RESULTS}/{{way}}/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
+            way=("thi", "evidence", "captionsevidence"),
+        ),
         judge=f"{RESULTS}/lora/seed{settings.seeds[0]}/evaluation.json",
     output:
         directory(f"{RESULTS}/release/{searching.searched(settings)}-icl"),

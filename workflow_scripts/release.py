@@ -8,6 +8,13 @@ with job(snakemake):
     from icl.apps.shipped import Trained, write_shipped
     from icl.workflow.searching import origin_of
 
-    given = {name: Path(path) for name, path in snakemake.input.items()}
-    run = Trained(**{**given, "retriever": given["retriever"].parent, "adapter": given["adapter"].parent})
+    given = snakemake.input
+    run = Trained(
+        Path(given.retriever).parent,
+        Path(given.adapter).parent,
+        [Path(path) for path in given.chosen],
+        Path(given.plain),
+        [Path(path) for path in given.merged],
+        Path(given.judge),
+    )
     write_shipped(run, origin_of(settings_of(snakemake)), Path(snakemake.output[0]))

@@ -47,16 +47,21 @@ def _ranking(found: Found, gallery: Path, shown: int) -> str:
 
 def _dialogue(found: Found, gallery: Path) -> str:
     record, turns = found.record, []
-    for column, yes, share in zip(record["candidates"], record["yes"], record["yes_probability"], strict=False):
-        said = f"{'Yes' if yes else 'No'} ({share:.2f})"
+    for column, share in zip(record["candidates"], record["yes_probability"], strict=False):
+        said = f"{'Yes' if share >= 0.5 else 'No'} ({share:.2f})"
         turns.append(_figure(gallery, found.names[column], f"Is it this one?<br><b>{said}</b>"))
-    end = "<p>No image was confirmed: the ranking stays as it was.</p>"
-    if any(record["yes"]):  # Algorithm 1: the first image refines the query only where its similarity is above xi
-        end = "<p>The first image was confirmed, but its similarity is below xi: the ranking stays as it was.</p>"
+    end = _refinement(record) if "refined" in record else "<p>Each answer moved its image by its log-odds.</p>"
+    return f"<h2>Dialogue</h2><section>{''.join(turns)}</section>{end}<h2>Ranking</h2>"
+
+
+def _refinement(record: dict) -> str:
+    """How THI's interaction ended."""
     if record["anchor"] is not None:
         told = "".join(f"<li>{html(text)}</li>" for text in record["subtexts"])
-        end = f"<p>What the confirmed image shows:</p><ul>{told}</ul><p>Refined: {html(record['refined'])}</p>"
-    return f"<h2>Dialogue</h2><section>{''.join(turns)}</section>{end}<h2>Ranking</h2>"
+        return f"<p>What the confirmed image shows:</p><ul>{told}</ul><p>Refined: {html(record['refined'])}</p>"
+    if any(record["yes"]):  # Algorithm 1: the first image refines the query only where its similarity is above xi
+        return "<p>The first image was confirmed, but its similarity is below xi: the ranking stays as it was.</p>"
+    return "<p>No image was confirmed: the ranking stays as it was.</p>"
 
 
 def _figure(gallery: Path, name: str, words: str) -> str:

@@ -1,4 +1,4 @@
-"""Rank one's own image folder for a text, with or without the interaction.
+"""Rank one's own image folder for a text, with or without the MLLM.
 
     from icl.apps.search import rank
     for match in rank("a woman in a red coat with a black backpack", "path/to/folder")[:5]:
@@ -10,7 +10,7 @@ dialogue. A `Gallery` is encoded once for many queries. `icl.apps.page` writes w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +20,13 @@ from icl.apps.shipped import SHIPPED, Judge
 from icl.data.images import ImageStore
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
-from icl.ranking.scores import EmbeddingScores
-from icl.rerank.thi.session import run_thi
+from icl.mllm.protocol import Backend
+from icl.mllm.settings import MLLMSettings
+from icl.rerank.describing import describe
+from icl.rerank.split import Split
+from icl.rerank.ways import WAYS
 from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
+from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
 from icl.retriever.weights.checkpoints import load_retriever
 
@@ -42,6 +46,7 @@ class Gallery:
 
     Attributes:
         folder: where they are. names: their G paths inside it, sorted. bge (G, D), tse (G, E): L2-normalised embeddings.
+        described: the MLLM's captions of the images, where they are needed.
     """
 
     folder: Path
@@ -50,6 +55,7 @@ class Gallery:
     tokenizer: CaptionTokenizer
     bge: np.ndarray
     tse: np.ndarray
+    described: list[str] | None = None
 
     @classmethod
     def read(cls, folder: str | Path, retriever: str | Path = SHIPPED) -> Gallery:
@@ -66,17 +72,31 @@ class Gallery:
         bge, tse = encode_images(model, ImageStore(folder, names, *image_size(model)))
         return cls(folder, names, model, tokenizer, bge.numpy(), tse.numpy())
 
-    def scores(self, texts: list[str]) -> EmbeddingScores:
-        """Similarities of texts to the images: the mean of the BGE and TSE cosines (BGE alone where TSE is empty)."""
-        count = 2 if self.tse.shape[1] else 1
-        encoded = [part.numpy() for part in encode_texts(self.model, self.tokenizer, texts)]
-        return EmbeddingScores(tuple(encoded[:count]), (self.bge, self.tse)[:count])
+    @property
+    def paths(self) -> list[Path]:
+        """Files of the images."""
+        return [self.folder / name for name in self.names]
+
+    def described_by(self, backend: Backend, mllm: MLLMSettings) -> Gallery:
+        """The same gallery with a caption of every image; a back-end with stored answers asks about new pictures only."""
+        found, _ = describe(self.paths, backend, mllm)
+        return replace(self, described=[row["caption"] for row in found])
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, ...]:
+        """BGE and TSE of texts."""
+        return tuple(part.numpy() for part in encode_texts(self.model, self.tokenizer, texts))
+
+    def embeddings(self, query: str) -> Embeddings:
+        """Of one query and the images; every image is an identity of its own, as nobody knows better."""
+        numbers, one = np.arange(len(self.names)), np.zeros(1, dtype=np.int64)
+        return Embeddings(self.bge, self.tse, *self.encode([query]), numbers, numbers, one, one)
 
 
 @dataclass(frozen=True)
 class Found:
     """Attributes:
-    names: files of the gallery. before, after: similarities (G,) without and with THI. record: the interaction, or None.
+    names: files of the gallery. before, after: similarities (G,) of the retriever, and re-ranked. record: what was asked and
+    answered, or None.
     """
 
     names: list[str]
@@ -119,12 +139,12 @@ def rank(
 def search(
     query: str, gallery: str | Path | Gallery, retriever: str | Path = SHIPPED, judge: Judge | None = None
 ) -> Found:
-    """Rank a folder's images for a query (Algorithm 1 for one query where there is a judge).
+    """Rank a folder's images for a query, re-ranked where there is a judge (`icl.rerank.ways`).
 
     Args:
         query: description of a person. gallery: folder of images, searched with its subfolders; or one that is encoded.
         retriever: folder of a trained retriever; unused where the gallery is encoded.
-        judge: the MLLM to interact with (`shipped_judge()`); without one, the retriever alone ranks.
+        judge: the MLLM to ask, and how (`shipped_judge()`); without one, the retriever alone ranks.
 
     Raises:
         InputError: empty query, no images, or an unreadable one.
@@ -133,13 +153,20 @@ def search(
         raise InputError("query", "an empty text", "a description of a person", "Write one.")
     if not isinstance(gallery, Gallery):
         gallery = Gallery.read(gallery, retriever)
-    raw = gallery.scores([query])
-    before = raw.rows(slice(None))[0]
+    own = gallery.embeddings(query)
+    before = own.scores.rows(slice(None))[0]
     if judge is None:
         return Found(gallery.names, before, before, None)
-    paths = [gallery.folder / name for name in gallery.names]
-    rounds, weight = min(judge.thi.rounds, len(paths)), judge.thi.lambda_
-    found = run_thi(
-        raw, [query], paths, lambda texts, _: gallery.scores(texts), judge.backend, judge.mllm, rounds, judge.xi, weight
+    split = Split(
+        own,
+        [query],
+        gallery.paths,
+        gallery.encode,
+        gallery.described,
+        judge.backend,
+        judge.mllm,
+        judge.thi,
+        judge.rerank,
     )
+    found = WAYS[judge.way].rerank(split, judge.backend, judge.chosen)
     return Found(gallery.names, before, found.scores.rows(slice(None))[0], found.records[0])

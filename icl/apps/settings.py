@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from icl.fields import setting
 
+WAYS_TO_SEARCH = ("evidence", "captionsevidence", "thi", "none")
+"""Ways of `icl.rerank.ways` that need no other queries, and none."""
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -13,7 +16,12 @@ class SearchSettings:
 
     query: str = setting("", "Description of the person to look for.")
     gallery: str = setting("", "Folder of images.")
-    thi: bool = setting(True, "Interact with the MLLM; false ranks by the retriever alone.")
+    way: str = setting(
+        "evidence",
+        "How the MLLM re-ranks: evidence, captionsevidence (it describes every image of the gallery first, once), thi (the "
+        "paper's interaction), or none: by the retriever alone.",
+        choices=WAYS_TO_SEARCH,
+    )
     models: str = setting(
         "auto",
         "Which retriever, adapter and xi answer: shipped (models/synthpedes-icl), run (trained by this configuration, where "

@@ -12,50 +12,67 @@ from icl.files import write_checksums, write_json
 from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
-from icl.rerank.settings import THISettings
+from icl.rerank.settings import RerankSettings, THISettings
+from icl.rerank.ways import WAYS, parameters_of
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SHIPPED = MODELS / "synthpedes-icl"
-"""Retriever of ICL for SynthPEDES, with its xi and the adapter of T_loc below `adapter/`."""
-ADAPTER, XI, ORIGIN = "adapter", "xi.json", "origin.json"
+"""Retriever of ICL for SynthPEDES, with the parameters of its re-rankings and the adapter of T_loc below `adapter/`."""
+ADAPTER, ORIGIN = "adapter", "origin.json"
 WEIGHTS = f"{ADAPTER}/adapter_model.safetensors"
+CHOSEN = ("thi", "evidence", "captions", "captionsevidence")
+"""Ways to re-rank whose chosen parameters are shipped, as chosen/<way>.json."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Who answers in an interaction, and by which threshold it is asked.
+    """Who answers in a search, how the answers re-rank, and with which parameters.
 
     Attributes:
-        backend: opened with the adapter. xi: similarity of the first image above which it is asked about that one alone.
+        backend: opened with the adapter. way: one of `icl.rerank.ways.WAYS`. chosen: its parameters.
     """
 
     backend: Backend
     mllm: MLLMSettings
-    thi: THISettings
-    xi: float
+    way: str
+    chosen: dict
+    thi: THISettings = THISettings()
+    rerank: RerankSettings = RerankSettings()
 
 
-def shipped_judge(folder: Path = SHIPPED) -> Judge:
-    """SynthVL with a folder's adapter and xi, under the default settings.
+def shipped_judge(folder: Path = SHIPPED, way: str = "evidence") -> Judge:
+    """SynthVL with a folder's adapter and parameters, under the default settings.
 
     Raises:
         InputError: a file is missing or damaged.
     """
     mllm = MLLMSettings(model=str(MODELS / "synthvl"))
-    return Judge(open_backend(mllm, str(folder / ADAPTER)), mllm, THISettings(), read_xi(folder / XI))
+    chosen = read_chosen(way, [folder / name for name in chosen_names(way)])
+    return Judge(open_backend(mllm, str(folder / ADAPTER)), mllm, way, chosen)
 
 
-def read_xi(path: Path) -> float:
-    """The threshold that a run selected.
+def chosen_names(way: str) -> list[str]:
+    """Where a shipped folder holds the parameters of a way, and of those that it builds on."""
+    names = [name for name in (*WAYS[way].builds_on, way) if WAYS[name].parameters]
+    return [f"chosen/{name}.json" for name in names]
+
+
+def read_chosen(way: str, paths: list[Path]) -> dict:
+    """The parameters that a run chose on val.
 
     Raises:
-        InputError: no such file, or none in it.
+        InputError: no such file, or a parameter of this way in none of them.
     """
-    try:
-        return float(json.loads(path.read_text())["xi"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"no threshold ({type(error).__name__})"
-        raise InputError(str(path), what, "the xi.json of a run", "Restore it, or run again.") from error
+    found: dict = {}
+    for path in paths:
+        try:
+            found |= json.loads(path.read_text())
+        except (OSError, ValueError, TypeError) as error:
+            what = f"no parameters ({type(error).__name__})"
+            raise InputError(str(path), what, "the chosen.json of a run", "Restore it, or run again.") from error
+    if absent := [name for name in parameters_of(WAYS[way]) if name not in found]:
+        raise InputError(str(paths[-1]), f"no {absent[0]}", "the chosen.json of a run", "Restore it, or run again.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,19 +80,20 @@ class Trained:
     """Files of a finished run: `retriever` and `adapter` are folders, the rest JSON files.
 
     Attributes:
-        plain, merged: test metrics without and with THI. judge: T_loc on held-out questions.
+        chosen: parameters of the ways in `CHOSEN`. plain: test metrics of the retriever alone. merged: of THI, evidence and
+            captions with evidence. judge: T_loc on held-out questions.
     """
 
     retriever: Path
     adapter: Path
-    xi: Path
+    chosen: list[Path]
     plain: Path
-    merged: Path
+    merged: list[Path]
     judge: Path
 
 
 def write_shipped(run: Trained, origin: dict, out: Path) -> None:
-    """Write the folder that is shipped: weights, settings, tokenizer, xi, adapter, card and checksums.
+    """Write the folder that is shipped: weights, settings, tokenizer, parameters, adapter, card and checksums.
 
     Args:
         origin: the settings that all this depends on (`icl.workflow.searching.origin_of`). out: removed first.
@@ -92,7 +110,8 @@ def write_shipped(run: Trained, origin: dict, out: Path) -> None:
     }
     for name, folder in texts.items():
         write_json(out / name, portable(_read(folder / Path(name).name)))
-    write_json(out / XI, _read(run.xi))
+    for name, path in zip(CHOSEN, run.chosen, strict=True):
+        write_json(out / f"chosen/{name}.json", _read(path))
     write_json(out / ORIGIN, portable(origin))
     (out / "README.md").write_text(card(run, portable(origin)))
     write_checksums(out, "**/*")
@@ -109,11 +128,11 @@ def portable(value):
 
 def card(run: Trained, origin: dict) -> str:
     """The folder's README.md."""
-    benchmark, plain, merged = next(iter(origin["datasets"])), _read(run.plain), _read(run.merged)
+    benchmark, columns = next(iter(origin["datasets"])), [_read(path) for path in (run.plain, *run.merged)]
     before, after = (_read(run.judge)[name] for name in ("base", "lora"))
-    chosen, xi = _read(run.retriever / "selection.json"), _read(run.xi)
+    chosen = _read(run.retriever / "selection.json")
     names = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "map": "mAP", "minp": "mINP"}
-    rows = [f"| {title} | {plain[name]:.2f} | {merged[name]:.2f} |" for name, title in names.items()]
+    rows = [f"| {title} | {' | '.join(f'{found[name]:.2f}' for found in columns)} |" for name, title in names.items()]
     asked = {"accuracy_own": "own images", "accuracy_easy": "easy negatives", "accuracy_hard": "worst confusions"}
     rows_judge = [f"| {title} | {before[name]:.1f} | {after[name]:.1f} |" for name, title in asked.items()]
     return _CARD.format(
@@ -123,9 +142,8 @@ def card(run: Trained, origin: dict) -> str:
         checkpoint=origin["retriever"]["checkpoint"],
         epoch=chosen["epoch"],
         rule=chosen["rule"],
-        xi=xi["xi"],
-        queries=plain["queries"],
-        gallery=plain["gallery"],
+        queries=columns[0]["queries"],
+        gallery=columns[0]["gallery"],
         rows="\n".join(rows),
         judge="\n".join(rows_judge),
         folder=f"{benchmark}-icl",
@@ -145,7 +163,7 @@ The trained retriever of ICL (RDE with RDA) and the LoRA adapter of T_loc, as on
 |---|---|
 | `model.safetensors`, `model.json`, `tokenizer/` | the retriever, float32, trained from `{checkpoint}` |
 | `selection.json` | its epoch: {epoch}, by the rule {rule} |
-| `xi.json` | THI's threshold, {xi:.4f}, and the values that were tried on val |
+| `chosen/` | parameters of the re-rankings, chosen on val, with the values that were tried |
 | `adapter/` | the adapter for `{mllm}` (PEFT) |
 | `origin.json` | the settings that these depend on |
 | `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
@@ -161,8 +179,8 @@ on the default configuration (`config/config.yaml`) and two CPU cores; the folde
 
 Test split, {queries} queries against {gallery} images, in percent:
 
-| | ICL | ICL+THI |
-|---|---|---|
+| | ICL | ICL+THI | ICL+Evidence | ICL+Captions+Evidence |
+|---|---|---|---|---|
 {rows}
 
 Held-out questions of T_loc (val), accuracy in percent:

@@ -104,7 +104,7 @@ def bounds_sheet(paths: Iterable[str]) -> pd.DataFrame:
         "map": "mAP",
         "minp": "mINP",
     }
-    return means.rename(columns=names).round(1)
+    return means.rename(columns=names).map(lambda cell: cell if isinstance(cell, str) else f"{cell:.1f}")
 
 
 def _cost(value: float, digits: int = 1) -> str:

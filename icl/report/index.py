@@ -20,8 +20,9 @@ INDEX = """# What is in this folder
 | `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
 | `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set and its card; the adapter, its history and evaluation |
 | `augment/<name>/` | RDA's augmented captions |
-| `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val, every interaction (`record.jsonl`), metrics, times |
-| `yes/...`, `neighbours/...` | the two other re-rankings |
+| `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val (`chosen.json`), every interaction (`record.jsonl`), metrics, times |
+| `yes/...`, `neighbours/...`, `evidence/...` and so on | the same of every other way to re-rank |
+| `captions/<name>/<split>/` | the MLLM's captions of a gallery, and what they cost |
 | `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |
 | `search/index.html` | what the target `search` found in one's own images |
 | `release/<name>-icl/` | target `release`: the trained retriever and adapter as models/ ships them |

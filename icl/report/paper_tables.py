@@ -169,7 +169,7 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
     """Which cells are the highest measured value of their metric and benchmark (bool, of the table's shape)."""
     out = pd.DataFrame(False, table.index, table.columns)
     keys = [name for name in ("Benchmark", "Source", "Target") if name in table]
-    if keys and "against" not in table:
+    if keys and not {"against", "Judge"} & set(table):  # differences, and bounds: the best of them is no result
         for name in set(NAMES.values()) & set(table.columns):
             values = table[name].map(lambda cell: float(str(cell).split()[0]) if cell != NOTHING else np.nan)
             out[name] = values == values.groupby([table[key] for key in keys]).transform("max")

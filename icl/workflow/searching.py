@@ -14,7 +14,6 @@ from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.rda.settings import RDASettings
 from icl.retriever.settings import RetrieverSettings
 from icl.workflow import paths, stages
-from icl.workflow.rows import shown
 from icl.workflow.settings import Settings
 
 _MLLM = tuple(dict.fromkeys((*stages.MLLM_KEYS["augment"], *stages.MLLM_KEYS["lora"])))
@@ -24,13 +23,13 @@ _PARTS = {"retriever": RetrieverSettings, "rda": RDASettings, "sft": SFTSettings
 @dataclass(frozen=True)
 class Models:
     """Attributes:
-    model: the retriever's weights. adapter, xi: one file each, or none without THI (or where a server has the adapter).
-    who: which models these are, in words.
+    model: the retriever's weights. adapter: of the MLLM; none where it is not asked, or where a server has it.
+    chosen: parameters of the way to re-rank. who: which models these are, in words.
     """
 
     model: str
     adapter: list[str]
-    xi: list[str]
+    chosen: list[str]
     who: str
 
 
@@ -87,8 +86,10 @@ def _shipped(settings: Settings, folder: Path, differing: list[str]) -> Models:
     if differing:
         who += f", although this configuration differs from its own: {'; '.join(differing)}"
     local = paths.adapter_file(settings, "lora", str(seed))  # none where a server holds the adapter
-    adapter = [str(folder / shipped.WEIGHTS)] if settings.search.thi and local else []
-    return Models(str(folder / "model.safetensors"), adapter, [str(folder / shipped.XI)] * settings.search.thi, who)
+    way = settings.search.way
+    adapter = [str(folder / shipped.WEIGHTS)] if way != "none" and local else []
+    chosen = [str(folder / name) for name in shipped.chosen_names(way)] if way != "none" else []
+    return Models(str(folder / "model.safetensors"), adapter, chosen, who)
 
 
 def _own(settings: Settings, differing: list[str]) -> Models:
@@ -96,9 +97,10 @@ def _own(settings: Settings, differing: list[str]) -> Models:
     who = f"this configuration's own ICL ({dataset}, seed {seed})"
     if differing:
         who += f"; it differs from the shipped one in {'; '.join(differing)}"
-    adapter = paths.adapter_file(settings, "lora", str(seed)) if settings.search.thi else []
-    xi = [shown(settings, dataset, "chosen.json")] * settings.search.thi
-    return Models(paths.retriever_weights(settings, dataset, "rda", str(seed))[0], adapter, xi, who)
+    way, on = settings.search.way, (dataset, "rda", "lora", str(seed))
+    adapter = paths.adapter_file(settings, "lora", str(seed)) if way != "none" else []
+    chosen = paths.chosen_files(settings, way, *on) if way != "none" else []
+    return Models(paths.retriever_weights(settings, dataset, "rda", str(seed))[0], adapter, chosen, who)
 
 
 def origin_of(settings: Settings) -> dict:

@@ -337,7 +337,7 @@ def test_somebodys_folder_of_hardly_any_images_is_searched(images, retriever, tm
     plain = search("a man", tmp_path, retriever)
     assert len(plain.after) == images and np.isfinite(plain.after).all()
     for right, refined in ((-1, ""), (0, "A man in a hat.")):
-        found = search("a man", tmp_path, retriever, Asked(Judge(right), MLLMSettings(), THISettings(), -2.0))
+        found = search("a man", tmp_path, retriever, Asked(Judge(right), MLLMSettings(), "thi", {"xi": -2.0}))
         if images == 1:
             assert found.record["refined"] == refined
         assert "<h1>a man</h1>" in page("a man", tmp_path, found, "who")

@@ -13,12 +13,12 @@ from icl.rerank.ways import WAYS
 from icl.workflow.config import settings_schema
 
 NOTHING = set()
-THI = {"choose_parameters thi", "rerank thi", "sweeps", "search"}
+THI = {"choose_parameters thi", "rerank thi", "sweeps"}
 ROUNDS = {"rerank anchors", "rerank firstyes"}
 EVIDENCE = {f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")}
 SEQUENTIAL = {"choose_parameters sequential", "rerank sequential"}
-JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge"}
-TEXTS = THI | {"augment_shard", "describe_gallery"}
+JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search"}
+TEXTS = THI | {"augment_shard", "describe_gallery", "search"}
 ASKS = JUDGES | TEXTS
 ANSWERS = ASKS | {"finetune_lora", "merge_lora"}
 CAPTIONS = {"choose_parameters captions", "rerank captions"}
@@ -90,7 +90,7 @@ RERUNS = {
     "mllm.batch_size": NOTHING,
     "mllm.max_pixels": ANSWERS - {"merge_lora"},
     "mllm.precision": ANSWERS - {"merge_lora"},
-    "mllm.reading": THI | ROUNDS | {"describe_gallery"},
+    "mllm.reading": THI | ROUNDS | {"describe_gallery", "search"},
     "mllm.adapter_tasks": JUDGES,
     "mllm.max_new_tokens_vqa": TEXTS,
     "mllm.max_new_tokens_text": TEXTS,
@@ -109,8 +109,8 @@ RERUNS = {
     "thi.yes_top_k": {"rerank yes", "bounds"},
     "thi.timing_queries": TIMED | ROUNDS,
     "thi.timing_passes": TIMED | ROUNDS | WHOLE,
-    "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds"},
-    "rerank.beta": EVIDENCE | {"bounds"},
+    "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds", "search"},
+    "rerank.beta": EVIDENCE | {"bounds", "search"},
     "rerank.budget": SEQUENTIAL,
     "rerank.margin": SEQUENTIAL,
     "rerank.caption_weight": CAPTIONS,
@@ -268,7 +268,7 @@ TINY = "{generator: synth, train_identities: 4, val_identities: 2, test_identiti
 
 @pytest.mark.parametrize(
     "change",
-    ["retriever={ccd: false}", "search={query: a man, gallery: x, thi: false}", f"datasets={{x: {TINY}}}"],
+    ["retriever={ccd: false}", "search={query: a man, gallery: x, way: none}", f"datasets={{x: {TINY}}}"],
 )
 def test_booleans_and_null_are_understood_on_the_command_line(tmp_path, change):
     (tmp_path / "x").mkdir()

@@ -1,5 +1,6 @@
 """The target `search`: at once with the shipped models, with one's own where the configuration differs, and never in vain."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,19 @@ def test_one_job_answers_and_says_who(folder):
     who = "the shipped ICL (models/synthpedes-icl, seed 1)"
     page = (folder / "results/search/index.html").read_text()
     assert f"answered by {who}" in done.stderr + done.stdout and f"Answered by {who}" in page
-    assert "Dialogue" in page and page.count("similarity ") == 6
+    assert "Dialogue" in page and "log-odds" in page and page.count("similarity ") == 6
+
+
+def test_captions_of_the_gallery_are_written_once(folder):
+    """A second search describes a new picture alone."""
+    asking = [*asked("own", way="captionsevidence")]
+    answers = folder / "results/answers/search/gallery.jsonl"
+    assert snakemake(folder, "search", *asking).returncode == 0
+    before = answers.read_text().count('"task": "vqa", "image"')
+    shutil.copytree(folder / "own", folder / "more")
+    Image.open(folder / "own/0.png").rotate(3, fillcolor="grey").save(folder / "more/new.png")
+    assert snakemake(folder, "search", *asked("more", "a man in blue", way="captionsevidence")).returncode == 0
+    assert (before, answers.read_text().count('"task": "vqa", "image"')) == (6, 7)
 
 
 @pytest.mark.parametrize(("more", "own"), [((), True), (("models", "run"), True), (("models", "shipped"), False)])
@@ -65,4 +78,4 @@ def test_what_is_missing_is_refused_before_any_job(folder, question, told):
 def test_what_is_shipped_can_be_made_again(folder):
     done = snakemake(folder, "-n", "release", "--configfile", str(HOUSE / "config/config.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert {"train_retriever", "finetune_lora", "select_xi", "evaluate_judge", "release"} <= set(jobs(done))
+    assert {"train_retriever", "finetune_lora", "choose_parameters", "evaluate_judge", "release"} <= set(jobs(done))

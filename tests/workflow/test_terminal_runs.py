@@ -8,7 +8,7 @@ import pytest
 from running import SMOKE, command, in_terminal, snakemake
 from screen import Screen
 
-from icl.workflow.methods import ROWS
+from icl.workflow.methods import DEFAULT_METHODS
 
 pytestmark = pytest.mark.slow
 MOST_LINES = 60
@@ -18,9 +18,9 @@ JOB = r"\[ *\d+/\d+\] [a-z_]+( [\w-]+)*: .+"
 
 def shown_well(lines):
     """The last lines of a run that made the table: a row a method, where the files are, what is next."""
-    head, rule, *rows, files, after = [line for line in lines if line.strip()][-len(ROWS) - 4 :]
+    head, rule, *rows, files, after = [line for line in lines if line.strip()][-len(DEFAULT_METHODS) - 4 :]
     assert head.split()[:3] == ["method", "Rank-1", "mAP"] and set(rule) == {"-", " "}
-    assert [re.split("  +", row)[0] for row in rows] == list(ROWS)
+    assert [re.split("  +", row)[0] for row in rows] == list(DEFAULT_METHODS)
     assert all(f"results/smoke/{name}" in files for name in ("table.csv", "timing.csv", "summary.md"))
     assert re.match("Next: snakemake --cores all tables figures .*--configfile .*smoke.yaml", after)
 

@@ -14,27 +14,27 @@ from running import HOUSE, SMOKE, TARGETS, jobs, snakemake, table_of
 
 from icl.report.interaction import interaction_table
 from icl.workflow.config import load_settings
-from icl.workflow.methods import ROWS
+from icl.workflow.methods import DEFAULT_METHODS
 
 PAPER = {"CUHK-PEDES": "cuhk-pedes", "ICFG-PEDES": "icfg-pedes", "RSTPReid": "rstpreid", "UFine6926": "ufine6926"}
 
 
 def test_the_default_run_is_the_embedded_benchmark(tmp_path):
     found = jobs(snakemake(tmp_path, "-n", "results/table.csv"))
-    assert found["train_retriever"] == 2 and found["thi"] == 3 and found["finetune_lora"] == 1
+    assert found["train_retriever"] == 2 and found["rerank"] == 5 and found["finetune_lora"] == 1
 
 
 def test_the_catalogs_entry_point_is_the_same_workflow(tmp_path):
     catalogue = ("--snakefile", str(HOUSE / "workflow" / "Snakefile"))
     own, listed = (snakemake(tmp_path, "-n", *SMOKE, *more) for more in ((), catalogue))
     own, listed = ({k: n for k, n in jobs(done).items() if "default" not in k} for done in (own, listed))
-    assert own == listed and own["thi"] == 3
+    assert own == listed and own["rerank"] == 5
     assert (HOUSE / "config" / "README.md").exists() and (HOUSE / ".snakemake-workflow-catalog.yml").exists()
 
 
 def test_seeds_are_a_dimension(tmp_path):
     found = jobs(snakemake(tmp_path, "-n", "results/table.csv", "--config", "seeds=[1,2,3]"))
-    assert found["train_retriever"] == 6 and found["thi"] == 9
+    assert found["train_retriever"] == 6 and found["rerank"] == 15
     assert found["augment_shard"] == 2  # the MLLM's augmentation does not depend on the seed
 
 
@@ -80,7 +80,7 @@ def test_the_paper_configuration_lists_its_whole_dag_on_fixture_folders(tmp_path
     assert done.returncode == 0, done.stderr
     assert found["train_retriever"] == 16 and found["augment_shard"] == 4 * 64 and found["finetune_lora"] == 1
     assert found["metrics"] == 2 * 4 * 4 + 4 + 2 * 4 and found["transfer_tables"] == found["paper_tables"] == 1
-    assert found["import_retriever"] == 4 and found["thi"] == 3 * 4 + 4 + 4 * 3, (
+    assert found["import_retriever"] == 4 and found["rerank"] == (3 + 2) * 4 + 4 + 4 * 3, (
         "CLIP's rows; ICL+THI moved to 12 targets"
     )
     assert found["figure"] == 8 * 4 and found["noise"] == 1
@@ -95,7 +95,7 @@ def test_a_run_killed_three_times_ends_in_the_table_of_a_whole_run(smoke, whole)
 def test_smoke_run_ends_in_the_tables(smoke):
     results = smoke / "results/smoke"
     table, times = pd.read_csv(results / "table.csv"), pd.read_csv(results / "timing.csv")
-    assert table.method.tolist() == list(ROWS)
+    assert table.method.tolist() == list(DEFAULT_METHODS)
     assert set(pd.read_csv(results / "mllm_cost.csv").task) == {"vqa", "aggregate", "decompose", "rewrite", "localise"}
     assert table.queries.eq(64).all() and table.gallery.eq(32).all()
     assert table.rank1.between(table.rank1_low, table.rank1_high).all()
@@ -129,14 +129,14 @@ def test_nothing_is_done_twice(smoke):
 @pytest.mark.slow
 def test_a_rerun_takes_what_depends_on_it_and_nothing_else(smoke):
     found = jobs(snakemake(smoke, "-n", *TARGETS, *SMOKE, "-R", "finetune_lora"))
-    again = {"finetune_lora": 1, "evaluate_judge": 1, "select_xi": 2, "thi": 2, "rerank_yes": 1, "table": 1}
+    again = {"finetune_lora": 1, "evaluate_judge": 1, "choose_parameters": 2, "rerank": 3, "table": 1}
     assert found == again
 
 
 @pytest.mark.slow
 def test_a_setting_reruns_the_stages_that_read_it(smoke):
     found = jobs(snakemake(smoke, "-n", *TARGETS, *SMOKE, "--config", "thi={lambda: 0.7}"))
-    assert found == {"select_xi": 3, "thi": 3, "table": 1}
+    assert found == {"choose_parameters": 3, "rerank": 3, "table": 1}
 
 
 @pytest.mark.slow

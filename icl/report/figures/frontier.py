@@ -28,11 +28,10 @@ def frontier(table: pd.DataFrame):
             cost.iloc[best], means[name].iloc[best], "-", color=GREY, linewidth=0.9, drawstyle="steps-post", zorder=1
         )
         axis.scatter(cost, means[name], s=26, c=colours, zorder=2)
-        for number, (x, y) in enumerate(zip(cost, means[name], strict=True), 1):
-            axis.annotate(str(number), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
+        for (x, y), numbers_there in places(cost, means[name]).items():
+            axis.annotate(numbers_there, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
         axis.set(xlabel="MLLM tokens a query, read and written", ylabel=f"{label} (percent)")
     key = [f"{number}  {method}" for number, method in enumerate(means.index, 1)]
-    figure.supxlabel(" ")
     figure.legend(
         handles=[axes[0].plot([], [], " ")[0] for _ in key],
         labels=key,
@@ -41,6 +40,16 @@ def frontier(table: pd.DataFrame):
         handletextpad=0,
     )
     return figure
+
+
+def places(xs: pd.Series, ys: pd.Series) -> dict[tuple[float, float], str]:
+    """Points and the numbers (from 1) of all that lie there: within a hundredth of either axis, they share one label."""
+    found: dict[tuple[float, float], list[int]] = {}
+    near_x, near_y = (0.012 * (values.max() - values.min()) for values in (xs, ys))
+    for number, (x, y) in enumerate(zip(xs, ys, strict=True), 1):
+        same = (at for at in found if abs(at[0] - x) <= near_x and abs(at[1] - y) <= near_y)
+        found.setdefault(next(same, (x, y)), []).append(number)
+    return {at: ", ".join(map(str, numbers)) for at, numbers in found.items()}
 
 
 def undominated(cost: list[float], value: list[float]) -> list[int]:

@@ -63,7 +63,7 @@ def test_rank_gives_every_image_once_with_falling_similarities(folder, gallery):
 
 
 def test_with_a_judge_the_dialogue_is_told_and_refines_the_ranking(folder, gallery):
-    judge = shipped_judge()
+    judge = shipped_judge(way="thi")
     found = [search(caption, gallery, judge=judge) for caption in folder[1]]
     for one in found:
         confirmed = one.record["anchor"] is not None
@@ -71,6 +71,23 @@ def test_with_a_judge_the_dialogue_is_told_and_refines_the_ranking(folder, galle
         assert np.array_equal(one.before, one.after) != confirmed
         assert (one.record["refined"] != "") == confirmed
     assert any(one.record["anchor"] is not None for one in found)
+
+
+@pytest.mark.parametrize("way", ["evidence", "captionsevidence"])
+def test_evidence_moves_the_first_images_and_finds_more(folder, gallery, way):
+    judge = shipped_judge(way=way)
+    if way == "captionsevidence":
+        with pytest.raises(InputError, match="captions"):
+            search(folder[1][0], gallery, judge=judge)
+        gallery = gallery.described_by(judge.backend, judge.mllm)
+        assert len(gallery.described) == 24 and all("person" in text.lower() or text for text in gallery.described)
+    first = {"before": 0, "after": 0}
+    for number, caption in enumerate(folder[1]):
+        one = search(caption, gallery, judge=judge)
+        assert len(one.record["candidates"]) == len(one.record["yes_probability"]) == judge.rerank.evidence_top_k
+        for when in first:
+            first[when] += one.names[getattr(one, when).argmax()].startswith(f"street/{number}_")
+    assert first["after"] >= first["before"] and first["after"] >= 4, first  # by chance: 1
 
 
 def test_an_empty_query_is_refused_before_the_folder_is_read(tmp_path):
@@ -116,11 +133,19 @@ def test_pictures_on_the_page_keep_their_aspect(tmp_path):
 
 @pytest.mark.parametrize(
     ("yes", "anchor", "told"),
-    [([False, False], None, "No image was confirmed"), ([True], None, "below xi"), ([True], 0, "Refined: a man")],
+    [
+        ([False, False], None, "No image was confirmed"),
+        ([True], None, "below xi"),
+        ([True], 0, "Refined: a man"),
+        (None, None, "by its log-odds"),
+    ],
 )
 def test_the_page_tells_how_the_dialogue_ended(tmp_path, yes, anchor, told):
     Image.new("RGB", (20, 40), "red").save(tmp_path / "a.png")
-    record = {"candidates": [0, 0], "yes": yes, "yes_probability": [0.5] * len(yes), "anchor": anchor}
-    found = Found(["a.png"], np.ones(1), np.ones(1), record | {"subtexts": [], "refined": "a man"})
+    record = {"candidates": [0, 0], "yes_probability": [0.25, 0.75]}
+    if yes is not None:
+        record |= {"yes": yes, "anchor": anchor, "subtexts": [], "refined": "a man"}
+    found = Found(["a.png"], np.ones(1), np.ones(1), record)
     text = page("a man", tmp_path, found, "nobody")
-    assert told in text and sum(end in text for end in ("No image", "below xi", "Refined:")) == 1
+    ends = ("No image", "below xi", "Refined:", "log-odds")
+    assert told in text and sum(end in text for end in ends) == 1 and "No (0.25)" in text and "Yes (0.75)" in text

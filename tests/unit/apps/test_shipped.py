@@ -11,7 +11,17 @@ import yaml
 from running import HOUSE
 from safetensors.torch import load_file
 
-from icl.apps.shipped import ORIGIN, SHIPPED, WEIGHTS, Trained, portable, read_xi, write_shipped
+from icl.apps.shipped import (
+    CHOSEN,
+    ORIGIN,
+    SHIPPED,
+    WEIGHTS,
+    Trained,
+    chosen_names,
+    portable,
+    read_chosen,
+    write_shipped,
+)
 from icl.errors import InputError
 from icl.fields import decisive
 from icl.files import CHECKSUMS, verify_checksums
@@ -47,16 +57,19 @@ def test_it_loads_and_its_numbers_are_finite():
     assert tokenizer.length == json.loads((SHIPPED / "model.json").read_text())["text_length"]
     assert all(torch.isfinite(t).all() for t in model.state_dict().values() if t.is_floating_point())
     assert all(torch.isfinite(t).all() for t in load_file(SHIPPED / WEIGHTS).values())
-    assert 0 < read_xi(SHIPPED / "xi.json") < 1
+    for way in CHOSEN:
+        assert read_chosen(way, [SHIPPED / name for name in chosen_names(way)])
 
 
 def test_a_damaged_copy_is_named(tmp_path):
     shutil.copytree(SHIPPED, tmp_path / "copy")
-    (tmp_path / "copy/xi.json").write_text("{}")
-    with pytest.raises(InputError, match="xi.json"):
-        verify_checksums(tmp_path / "copy")
-    with pytest.raises(InputError, match="no threshold"):
-        read_xi(tmp_path / "copy/xi.json")
+    path = tmp_path / "copy/chosen/thi.json"
+    for text, found in (("{}", "no xi"), ("[", "no parameters")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"thi\.json"):
+            verify_checksums(tmp_path / "copy")
+        with pytest.raises(InputError, match=found):
+            read_chosen("thi", [path])
 
 
 def test_writing_the_shipped_folder_again_gives_the_same_files(tmp_path):
@@ -67,7 +80,8 @@ def test_writing_the_shipped_folder_again_gives_the_same_files(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/left.over").touch()
     metrics = tmp_path / "metrics.json"
-    run = Trained(SHIPPED, SHIPPED / "adapter", SHIPPED / "xi.json", metrics, metrics, tmp_path / "judge.json")
+    chosen = [SHIPPED / f"chosen/{way}.json" for way in CHOSEN]
+    run = Trained(SHIPPED, SHIPPED / "adapter", chosen, metrics, [metrics] * 3, tmp_path / "judge.json")
     write_shipped(run, searching.origin_of(settings()), tmp_path / "out")
     verify_checksums(tmp_path / "out")
     for path in files():
@@ -85,7 +99,8 @@ def test_paths_of_one_machine_become_names():
 
 def test_the_default_configuration_is_answered_by_the_shipped_models():
     found = searching.models(settings(), SHIPPED)
-    assert found.model == str(SHIPPED / "model.safetensors") and found.adapter and found.xi
+    assert found.model == str(SHIPPED / "model.safetensors") and found.adapter
+    assert found.chosen == [str(SHIPPED / "chosen/evidence.json")]
     assert "shipped" in found.who and "differs" not in found.who
 
 
@@ -138,10 +153,12 @@ def test_ones_own_models_and_none_shipped(tmp_path):
     own = searching.models(settings(search={"models": "run"}), SHIPPED)
     assert own.model == "results/retriever/synthpedes/rda/seed1/model.safetensors"
     assert own.adapter == ["results/lora/seed1/adapter/adapter_model.safetensors"]
-    assert own.xi == ["results/thi/synthpedes/rda/lora/seed1/chosen.json"]
+    assert own.chosen == ["results/evidence/synthpedes/rda/lora/seed1/chosen.json"]
     assert searching.models(settings(), tmp_path).model == own.model
-    alone = searching.models(settings(search={"thi": False}), SHIPPED)
-    assert not alone.adapter and not alone.xi
+    both = searching.models(settings(search={"way": "captionsevidence"}), SHIPPED).chosen
+    assert [Path(path).name for path in both] == ["captions.json", "captionsevidence.json"]
+    alone = searching.models(settings(search={"way": "none"}), SHIPPED)
+    assert not alone.adapter and not alone.chosen
     with pytest.raises(InputError, match="no shipped retriever"):
         searching.models(settings(search={"models": "shipped"}), tmp_path)
 
