@@ -25,6 +25,8 @@ class MLLMServer(ThreadingHTTPServer):
         refused: fields of a request that the server does not know (answered by HTTP 422, with their names).
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
         script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
+        digests: Ollama's of some models, where they are not the names' own.
+        only: the one model that it has, which answers whatever is asked for. honest: the reply then names it.
     """
 
     daemon_threads = True
@@ -41,10 +43,15 @@ class MLLMServer(ThreadingHTTPServer):
         refused: tuple[str, ...] = (),
         room: int = 0,
         script: Callable[[dict], tuple[int, object] | None] | None = None,
+        digests: dict[str, str] | None = None,
+        only: str = "",
+        honest: bool = True,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: list[tuple[float, str]] = []
         """(time.time(), prompt) of every whole answer, when it had been sent."""
+        self.digests = {model: f"digest-of-{model}" for model in models} | (digests or {})
+        self.only, self.honest = only, honest
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
         self.refused, self.room, self.script, self.bodies = refused, room, script, []
@@ -97,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/api/tags":
-            models = [{"model": m, "name": m, "digest": f"digest-of-{m}", "size": 1} for m in self.server.models]
+            digests = self.server.digests
+            models = [{"model": m, "name": m, "digest": digests[m], "size": 1} for m in self.server.models]
             return self._json(200, {"models": models})
         if self.path == "/v1/models":
             data = [{"id": m, "object": "model", "created": 0, "owned_by": "tests"} for m in self.server.models]
@@ -107,6 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         ollama = self.path == "/api/chat"
+        wanted = body["model"]
+        if self.server.only:
+            body["model"] = self.server.only
         if body["model"] not in self.server.models:
             error = f"model '{body['model']}' not found"
             return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
@@ -136,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        if not self.server.honest:
+            answer["model"] = wanted
         limit = (
             body.get("options", {}).get("num_predict")
             if ollama

@@ -52,11 +52,7 @@ class OllamaBackend(Served):
     """
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
-        super().__init__(settings, self._chat)
-        self.adapted = adapter is not None
-        if self.adapted and not settings.adapter_model:
-            remedy = "Name the model made with the adapter in mllm.adapter_model, or leave out the rows that use LoRA."
-            raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
+        super().__init__(settings, self._chat, adapter is not None)
         self.url = settings.url or os.environ.get("OLLAMA_HOST") or HERE
         self.url = f"127.0.0.1{self.url}" if self.url.startswith(":") else self.url
         hooks = {"response": [self._keep_body]}
@@ -82,26 +78,33 @@ class OllamaBackend(Served):
             found = f"{_reason(error)}{through(self.url)}"
             raise InputError(where, found, "a list of models", remedy) from error
         self._digests = have
-        wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
+        wanted = self.models()
         for name in wanted:
             if name not in have and f"{name}:latest" not in have:
                 raise InputError(where, f"models {', '.join(sorted(have)) or 'none'}", name, f"Run: ollama pull {name}")
+        base, last = (self._digest(name) for name in (wanted[0], wanted[-1]))
+        if self.adapted and base and base == last:
+            found, remedy = f"one model under both names (digest {base[:12]})", "Make it from the merged GGUF files."
+            raise InputError(where, found, f"{wanted[-1]}: {wanted[0]} with the adapter", remedy)
 
     def identity(self, task: str) -> dict[str, str]:
         """The digest of the model that answers this task, the pixel budget, and how verdicts are read."""
         if not self._digests:
             self.check()
-        name = self._model(task)
-        digest = self._digests.get(name) or self._digests.get(f"{name}:latest", "")
-        found = {"backend": "ollama", "model": name, "digest": digest, "max_pixels": str(self.settings.max_pixels)}
+        name = self.model_of(task)
+        found = {
+            "backend": "ollama",
+            "model": name,
+            "digest": self._digest(name),
+            "max_pixels": str(self.settings.max_pixels),
+        }
         return found | verdict_identity(task)
+
+    def _digest(self, name: str) -> str:
+        return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
 
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
-
-    def _model(self, task: str) -> str:
-        adapted = self.adapted and task in self.settings.adapter_tasks
-        return self.settings.adapter_model if adapted else self.settings.model
 
     def _chat(self, request: Request) -> Answer:
         user = {"role": "user", "content": request.text}
@@ -133,7 +136,7 @@ class OllamaBackend(Served):
         self._last.body = b""
         try:
             self.client.chat(
-                self._model(request.task),
+                self.model_of(request.task),
                 [{"role": "system", "content": system_text()}, user],
                 options=options,
                 keep_alive=self.settings.keep_alive,
@@ -145,7 +148,7 @@ class OllamaBackend(Served):
             raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
         except (ValueError, TypeError, AttributeError, RecursionError):
             pass  # of another form than the client knows: what can be read of it is read here
-        return ollama_reply(parsed(self._last.body))
+        return self.heard(self.model_of(request.task), ollama_reply(parsed(self._last.body)))
 
     def _keep_body(self, response: httpx.Response) -> None:
         self._last.body = response.read()

@@ -9,7 +9,7 @@ import openai
 from icl.errors import InputError
 from icl.mllm.backends.failures import Transient, Wishes, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
-from icl.mllm.backends.replies import Reply, openai_reply, parsed
+from icl.mllm.backends.replies import Reply, name_of, openai_reply, parsed
 from icl.mllm.backends.served import Served, data_uri, verdict_identity, with_room
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
@@ -35,11 +35,7 @@ class OpenAIBackend(Served):
     """
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
-        super().__init__(settings, self._complete)
-        self.adapted = adapter is not None
-        if self.adapted and not settings.adapter_model:
-            remedy = "Name the served adapter in mllm.adapter_model, or leave out the rows that use LoRA."
-            raise InputError("mllm.adapter_model", "no name", "the adapter's name on the server", remedy)
+        super().__init__(settings, self._complete, adapter is not None)
         if not settings.url.startswith(("http://", "https://")) or not host_of(settings.url):
             expected = "the server's address, such as http://host:8000/v1"
             raise InputError("mllm.url", repr(settings.url), expected, "Give it with http:// or https://.")
@@ -66,7 +62,7 @@ class OpenAIBackend(Served):
             InputError: it is not, or it does not.
         """
         try:
-            listed = [model.id for model in self.client.models.list()]
+            listed = [name for model in self.client.models.list() for name in (model.id, *(_aliases(model)))]
             names = {name for name in listed if isinstance(name, str)}
         except openai.APIStatusError as error:
             names = {f"no list ({_reason(error)})"}
@@ -76,35 +72,36 @@ class OpenAIBackend(Served):
             raise InputError(f"MLLM server {self.settings.url}", found, "a list of models", remedy) from error
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
             names = {f"no list ({_reason(error)})"}
-        wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
-        for name in wanted:
+        for name in self.models():
             if name not in names:
                 self._ask_a_word(name, names)
 
     def _ask_a_word(self, name: str, names: set[str]) -> None:
         try:
             word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
-            self._create(name, word, 1, {})
+            who = name_of(parsed(self._create(name, word, 1, {})))
         except openai.RateLimitError:
             return  # it is there, and busy
+        except Transient:
+            return  # it said something
         except (openai.OpenAIError, ValueError, TypeError) as error:
             found = (
                 f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}{through(self.settings.url)}"
             )
             remedy = "Correct mllm.model or mllm.adapter_model, or start the server with it."
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy) from error
+        if who != name and who in names:
+            found = f"models {', '.join(sorted(names)[:8])}; {name} was asked for a word, and {who} answered"
+            remedy = "Correct mllm.model or mllm.adapter_model: this server answers to any name, with the model it has."
+            raise InputError(f"MLLM server {self.settings.url}", found, name, remedy)
 
     def identity(self, task: str) -> dict[str, str]:
         """The server's name for the model that answers this task, the pixel budget, and how verdicts are read."""
-        found = {"backend": "openai", "model": self._model(task), "max_pixels": str(self.settings.max_pixels)}
+        found = {"backend": "openai", "model": self.model_of(task), "max_pixels": str(self.settings.max_pixels)}
         return found | verdict_identity(task)
 
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
-
-    def _model(self, task: str) -> str:
-        adapted = self.adapted and task in self.settings.adapter_tasks
-        return self.settings.adapter_model if adapted else self.settings.model
 
     def _complete(self, request: Request) -> Answer:
         content = [{"type": "text", "text": request.text}]
@@ -120,7 +117,8 @@ class OpenAIBackend(Served):
             wishes["logprob"] = {"logprobs": True, "top_logprobs": TOP}
             wishes["structured"] = {"extra_body": {"structured_outputs": {"choice": list(request.choices)}}}  # vLLM
         try:
-            return openai_reply(parsed(self._create(self._model(request.task), messages, limit, wishes)))
+            name = self.model_of(request.task)
+            return self.heard(name, openai_reply(parsed(self._create(name, messages, limit, wishes))))
         except openai.APITimeoutError as error:
             raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
         except openai.APIConnectionError as error:
@@ -144,6 +142,12 @@ class OpenAIBackend(Served):
             except openai.APIStatusError as error:
                 if not self.wishes.learn(error.status_code, error.response.text, sent):
                     raise
+
+
+def _aliases(model) -> list:
+    """Other names of a listed model (llama.cpp)."""
+    found = getattr(model, "aliases", None)
+    return found if isinstance(found, list) else []
 
 
 def _reason(error: Exception) -> str:

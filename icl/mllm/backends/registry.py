@@ -61,10 +61,16 @@ def adapter_of(judge: str, weights: list[str]) -> str | None:
 
 
 def check_server(settings: MLLMSettings) -> None:
-    """Whether the server of a served back-end answers.
+    """Whether the server of a served back-end answers, and its adapter otherwise than the model without it.
 
     Raises:
         InputError: it does not; says what to do.
     """
-    if settings.backend in SERVED:
-        open_backend(settings, "served" if settings.adapter_model else None).check()
+    if settings.backend not in SERVED:
+        return
+    backend = open_backend(settings, "served" if settings.adapter_model else None)
+    backend.check()
+    if settings.adapter_model and settings.backend != "replay":
+        from icl.mllm.backends.probe import for_every_task, require_adapter
+
+        require_adapter(open_backend(settings), for_every_task(backend))

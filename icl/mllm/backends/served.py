@@ -78,13 +78,45 @@ class Served:
 
     Args:
         ask: one question to one answer; raises Transient, Declined or Refused.
+        adapted: whether `mllm.adapter_model` answers the tasks of `mllm.adapter_tasks`.
+
+    Raises:
+        InputError: it does, and has no name.
     """
 
-    def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer]) -> None:
+    def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer], adapted: bool = False) -> None:
         self.settings, self.url, self._ask = settings, settings.url, ask
         self.tolerant = settings.on_failure == "fallback"
+        self.adapted = adapted
+        if adapted and not settings.adapter_model:
+            remedy = "Name what the server calls it in mllm.adapter_model, or leave out the rows that use LoRA."
+            raise InputError("mllm.adapter_model", "no name", "the name of the model with the adapter", remedy)
+        self.told: dict[str, str] = {}
+        """Who answered by the server's own word, by the name that was asked for."""
         self.answered: set[str] = set()
         """Tasks of which this server has answered a question."""
+
+    def models(self) -> list[str]:
+        """The names that are asked for."""
+        return [self.settings.model] + [self.settings.adapter_model] * self.adapted
+
+    def model_of(self, task: str) -> str:
+        """The name that is asked for a task."""
+        return self.models()[-1] if task in self.settings.adapter_tasks else self.settings.model
+
+    def heard(self, asked: str, reply: Reply) -> Reply:
+        """A reply of the model that was asked for.
+
+        Raises:
+            Refused: the adapter was asked for, and the server says that the model without it answered. A name of another
+                kind proves nothing: services answer to a short name with a dated one.
+        """
+        if reply.model:
+            self.told[asked] = reply.model
+        base = self.settings.model
+        if asked != base and reply.model and reply.model in (base, self.told.get(base)):
+            raise Refused(f"{asked} was asked for, and {reply.model} answered, the model without the adapter")
+        return reply
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests; `error` says why one is missing.
@@ -139,7 +171,7 @@ class Served:
         except (Transient, Declined) as error:
             return Answer("", error=str(error))
         except Refused as error:
-            remedy = "Correct mllm.model or mllm.url, or start the server with this model."
+            remedy = "Correct mllm.model, mllm.adapter_model or mllm.url, or start the server with this model."
             raise InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy) from error
 
     def _once(self, request: Request) -> Answer:
