@@ -357,7 +357,8 @@ def test_a_parameter_that_an_ollama_refuses_is_left_out_too(name, capsys):
 
 def test_a_server_that_refuses_everything_is_asked_with_nothing(localise):
     """Newer models take neither; the start's word is asked for in the same way."""
-    refused = ("max_tokens", "seed", "temperature", "logprobs", "structured_outputs")
+    sampling = ("top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty")
+    refused = ("max_tokens", "seed", "temperature", "logprobs", "structured_outputs", *sampling)
     with MLLMServer(lambda *question: ("\nNo", None), refused=refused, models=("synthvl",)) as server:
         check_server(asked(server, "openai"))
         answer = open_backend(asked(server, "openai")).answer([localise])[0]

@@ -10,10 +10,11 @@ import httpx
 import ollama
 
 from icl.errors import InputError
-from icl.mllm.backends.failures import Transient, Wishes, failure_of, shortened
+from icl.mllm.backends.failures import Transient, failure_of, shortened
 from icl.mllm.backends.network import client_for, through
 from icl.mllm.backends.replies import Reply, ollama_reply, parsed
-from icl.mllm.backends.served import Served, encoded_image, verdict_identity, with_room
+from icl.mllm.backends.served import NEUTRAL, SAMPLING_COSTS, Served, encoded_image, verdict_identity, with_room
+from icl.mllm.backends.wishes import Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
@@ -25,6 +26,7 @@ COSTS = {
     "format": "",  # the words are read, whatever they are
     "temperature": "answers are drawn at the model's own temperature, and another run may get others",
     "seed": "what is drawn at random cannot be drawn again",
+    **SAMPLING_COSTS,
 }
 """What is lost without a part of the request, by the word that a server's refusal of it names."""
 HERE = "http://127.0.0.1:11434"
@@ -98,7 +100,7 @@ class OllamaBackend(Served):
             "digest": self._digest(name),
             "max_pixels": str(self.settings.max_pixels),
         }
-        return found | verdict_identity(task)
+        return found | {"sampling": "neutral"} | verdict_identity(task)
 
     def _digest(self, name: str) -> str:
         return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
@@ -113,19 +115,18 @@ class OllamaBackend(Served):
         return with_room(request, lambda limit: self._send(request, user, limit))
 
     def _send(self, request: Request, user: dict, limit: int) -> Reply:
+        own = {"temperature": request.temperature, "seed": request.seed, **NEUTRAL, "top_k": 0, "repeat_penalty": 1.0}
         while True:
-            options = {"temperature": request.temperature, "seed": request.seed}
-            wishes = self.wishes.granted(
-                {name: {name: value} for name, value in options.items()} | self._wanted(request)
-            )
-            options = {name: value for name, value in options.items() if name in wishes}
+            wishes = {name: {name: value} for name, value in own.items()} | self._wanted(request)
+            sent = self.wishes.granted(wishes)
+            options = {name: value for name, value in own.items() if name in sent}
             options |= {"num_ctx": self.settings.num_ctx, "num_predict": limit}
-            more = {name: value for word in ("logprob", "format") for name, value in wishes.get(word, {}).items()}
+            more = {name: value for word in ("logprob", "format") for name, value in sent.get(word, {}).items()}
             try:
                 reply = self._put(request, user, options, more)
             except ollama.ResponseError as error:
                 said = self._last.body.decode("utf-8", "replace")
-                if self.wishes.learn(error.status_code, said, wishes):
+                if self.wishes.learn(error.status_code, said, sent, wishes):
                     continue
                 raise failure_of(error.status_code, said, request.task in self.answered) from error
             if request.choices:

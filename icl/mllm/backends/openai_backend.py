@@ -7,10 +7,19 @@ import os
 import openai
 
 from icl.errors import InputError
-from icl.mllm.backends.failures import Transient, Wishes, failure_of, reason_of, shortened
+from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
 from icl.mllm.backends.replies import Reply, name_of, openai_reply, parsed
-from icl.mllm.backends.served import Served, data_uri, verdict_identity, with_room
+from icl.mllm.backends.served import (
+    NEUTRAL,
+    NO_TOP_K,
+    SAMPLING_COSTS,
+    Served,
+    data_uri,
+    verdict_identity,
+    with_room,
+)
+from icl.mllm.backends.wishes import LIMITS, Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
@@ -24,6 +33,7 @@ COSTS = {
     "max_completion_tokens": "answers have no limit",
     "temperature": "answers are drawn at the server's own temperature, and another run may get others",
     "seed": "what is drawn at random cannot be drawn again",
+    **SAMPLING_COSTS,
 }
 """What is lost without a part of the request, by the word that a server's refusal of it names."""
 
@@ -98,7 +108,7 @@ class OpenAIBackend(Served):
     def identity(self, task: str) -> dict[str, str]:
         """The server's name for the model that answers this task, the pixel budget, and how verdicts are read."""
         found = {"backend": "openai", "model": self.model_of(task), "max_pixels": str(self.settings.max_pixels)}
-        return found | verdict_identity(task)
+        return found | {"sampling": "neutral"} | verdict_identity(task)
 
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
@@ -113,9 +123,12 @@ class OpenAIBackend(Served):
 
     def _send(self, request: Request, messages: list[dict], limit: int) -> Reply:
         wishes = {"temperature": {"temperature": request.temperature}, "seed": {"seed": request.seed}}
+        wishes |= {name: {name: value} for name, value in NEUTRAL.items()}
+        wishes["top_k"] = [{"top_k": value} for value in NO_TOP_K]
+        wishes["repetition_penalty"] = {"repetition_penalty": 1.0}
         if request.choices:
             wishes["logprob"] = {"logprobs": True, "top_logprobs": TOP}
-            wishes["structured"] = {"extra_body": {"structured_outputs": {"choice": list(request.choices)}}}  # vLLM
+            wishes["structured"] = {"structured_outputs": {"choice": list(request.choices)}}  # vLLM
         try:
             name = self.model_of(request.task)
             return self.heard(name, openai_reply(parsed(self._create(name, messages, limit, wishes))))
@@ -130,17 +143,19 @@ class OpenAIBackend(Served):
 
     def _create(self, model: str, messages: list[dict], limit: int, wishes: dict[str, dict]) -> bytes:
         """The body of a completion; what the server refuses to know is left out from then on."""
+        wishes = wishes | {name: {name: limit} for name in LIMITS}
         while True:
-            limits = {name: {name: limit} for name in ("max_tokens", "max_completion_tokens")}
-            sent = self.wishes.granted(wishes | limits)
+            sent = self.wishes.granted(wishes)
             if "max_tokens" in sent:
                 del sent["max_completion_tokens"]
             more = {name: value for wish in sent.values() for name, value in wish.items()}
             try:
                 raw = self.client.chat.completions.with_raw_response
-                return raw.create(model=model, messages=messages, **more).http_response.content
+                body = raw.create(model=model, messages=messages, extra_body=more).http_response.content
+                self.wishes.taken(sent)
+                return body
             except openai.APIStatusError as error:
-                if not self.wishes.learn(error.status_code, error.response.text, sent):
+                if not self.wishes.learn(error.status_code, error.response.text, sent, wishes):
                     raise
 
 

@@ -44,6 +44,15 @@ def data_uri(path: Path, max_pixels: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(encoded_image(path, max_pixels)).decode()}"
 
 
+NEUTRAL = {"top_p": 1.0, "min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""Sampling that changes no probability. It is asked for by name: a server's own values come from the model's files (Qwen's
+top_k 1 and repetition_penalty 1.05, which leave one answer to every seed, and change the likeliest words too)."""
+NO_TOP_K = (-1, 0)
+"""All words, as vLLM, SGLang and llama.cpp have it; as servers that know no negative number do."""
+_OWN = "answers are drawn with the server's own value, where it has one"
+SAMPLING_COSTS = dict.fromkeys((*NEUTRAL, "top_k", "repetition_penalty", "repeat_penalty"), _OWN)
+
+
 def verdict_identity(task: str) -> dict[str, str]:
     """What an answer to a question with choices depends on besides the model: where in the reply it is read.
 

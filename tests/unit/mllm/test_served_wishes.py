@@ -1,0 +1,72 @@
+"""What is asked of a server beside the question, and what becomes of it where a server refuses some."""
+
+import pytest
+from fake_servers import MLLMServer, ollama_body, openai_body
+from PIL import Image
+
+from icl.mllm.backends.registry import open_backend
+from icl.mllm.protocol import YES_NO, Request
+from icl.mllm.settings import MLLMSettings
+
+pytestmark = pytest.mark.servers
+BACKENDS = ["openai", "ollama"]
+BODY = {"openai": openai_body, "ollama": ollama_body}
+REWRITE = Request("rewrite", "say it otherwise", None, 20, temperature=1.0, seed=3)
+SHARED = {"top_p": 1.0, "min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+
+
+def settings(server: MLLMServer, backend: str, **changes) -> MLLMSettings:
+    url = server.url + ("/v1" if backend == "openai" else "")
+    quick = dict(retry_seconds=0.0, tries=2, concurrency=1)
+    return MLLMSettings(**{**dict(backend=backend, url=url, model="synthvl"), **quick, **changes})
+
+
+def reply(prompt, image, model):
+    return ("Yes", 0.75) if "Yes" in prompt else ("1. A man.", None)
+
+
+def sampled(body: dict, backend: str) -> dict:
+    given = body["options"] if backend == "ollama" else body
+    return {name: value for name, value in given.items() if name in SHARED or "top_k" in name or name.startswith("rep")}
+
+
+@pytest.fixture
+def judge(tmp_path):
+    Image.new("RGB", (8, 16)).save(tmp_path / "0.png")
+    return Request("localise", "Is it? Answer Yes or No", tmp_path / "0.png", 4, YES_NO)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sampling_is_never_left_to_the_server(backend, judge):
+    """Qwen's own generation_config.json gives one answer to every seed, and is what servers take by default."""
+    own = {"top_k": 0, "repeat_penalty": 1.0} if backend == "ollama" else {"top_k": -1, "repetition_penalty": 1.0}
+    with MLLMServer(reply) as server:
+        served = open_backend(settings(server, backend))
+        served.answer([REWRITE, judge])
+        assert [sampled(body, backend) for body in server.bodies] == [SHARED | own] * 2
+    for task in ("rewrite", "localise"):
+        assert served.identity(task)["sampling"] == "neutral", "earlier answers were drawn otherwise"
+
+
+def test_a_server_that_knows_no_negative_number_is_asked_for_top_k_0(capsys):
+    def script(body):
+        if body.get("top_k") == -1:
+            return 400, {"error": {"message": "top_k must be non-negative", "param": "top_k"}}
+
+    with MLLMServer(reply, script=script) as server:
+        answers = open_backend(settings(server, "openai")).answer([REWRITE] * 3)
+        assert [answer.text for answer in answers] == ["1. A man."] * 3
+        assert [body["top_k"] for body in server.bodies] == [-1, 0, 0, 0]
+    assert "WARNING" not in capsys.readouterr().err, "it is the same"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["top_p", "top_k", "min_p", "presence_penalty", "rep"])
+def test_a_refused_sampling_value_is_left_out_and_told_once(backend, name, capsys):
+    name = {"rep": {"openai": "repetition_penalty", "ollama": "repeat_penalty"}[backend]}.get(name, name)
+    with MLLMServer(reply, refused=(name,)) as server:
+        answers = open_backend(settings(server, backend)).answer([REWRITE] * 3)
+        assert [answer.error for answer in answers] == [""] * 3
+        assert len(server.bodies) == 3 and not any(name in sampled(body, backend) for body in server.bodies)
+        assert len(sampled(server.bodies[-1], backend)) == 5
+    assert capsys.readouterr().err.count(f"does not take `{name}` and is asked without: answers are drawn") == 1
