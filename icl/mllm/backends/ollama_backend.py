@@ -12,8 +12,9 @@ import ollama
 from icl.errors import InputError
 from icl.mllm.backends.failures import Transient, failure_of, shortened
 from icl.mllm.backends.network import client_for, through
+from icl.mllm.backends.pictures import encoded_image
 from icl.mllm.backends.replies import Reply, ollama_reply, parsed
-from icl.mllm.backends.served import NEUTRAL, SAMPLING_COSTS, Served, encoded_image, verdict_identity, with_room
+from icl.mllm.backends.served import NEUTRAL, SAMPLING_COSTS, Served, with_room
 from icl.mllm.backends.wishes import Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
@@ -90,17 +91,10 @@ class OllamaBackend(Served):
             raise InputError(where, found, f"{wanted[-1]}: {wanted[0]} with the adapter", remedy)
 
     def identity(self, task: str) -> dict[str, str]:
-        """The digest of the model that answers this task, the pixel budget, and how verdicts are read."""
+        """With the digest of the model that answers this task."""
         if not self._digests:
             self.check()
-        name = self.model_of(task)
-        found = {
-            "backend": "ollama",
-            "model": name,
-            "digest": self._digest(name),
-            "max_pixels": str(self.settings.max_pixels),
-        }
-        return found | {"sampling": "neutral"} | verdict_identity(task)
+        return super().identity(task) | {"digest": self._digest(self.model_of(task))}
 
     def _digest(self, name: str) -> str:
         return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
@@ -111,7 +105,7 @@ class OllamaBackend(Served):
     def _chat(self, request: Request) -> Answer:
         user = {"role": "user", "content": request.text}
         if request.image is not None:
-            user["images"] = [encoded_image(request.image, self.settings.max_pixels)]
+            user["images"] = [encoded_image(request.image, self.settings.max_pixels, self.grid)]
         return with_room(request, lambda limit: self._send(request, user, limit))
 
     def _send(self, request: Request, user: dict, limit: int) -> Reply:

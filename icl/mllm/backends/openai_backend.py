@@ -9,14 +9,13 @@ import openai
 from icl.errors import InputError
 from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
+from icl.mllm.backends.pictures import data_uri
 from icl.mllm.backends.replies import Reply, name_of, openai_reply, parsed
 from icl.mllm.backends.served import (
     NEUTRAL,
     NO_TOP_K,
     SAMPLING_COSTS,
     Served,
-    data_uri,
-    verdict_identity,
     with_room,
 )
 from icl.mllm.backends.wishes import LIMITS, Wishes
@@ -105,18 +104,13 @@ class OpenAIBackend(Served):
             remedy = "Correct mllm.model or mllm.adapter_model: this server answers to any name, with the model it has."
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy)
 
-    def identity(self, task: str) -> dict[str, str]:
-        """The server's name for the model that answers this task, the pixel budget, and how verdicts are read."""
-        found = {"backend": "openai", "model": self.model_of(task), "max_pixels": str(self.settings.max_pixels)}
-        return found | {"sampling": "neutral"} | verdict_identity(task)
-
     def forget_images(self) -> None:
         """Nothing is kept between questions."""
 
     def _complete(self, request: Request) -> Answer:
         content = [{"type": "text", "text": request.text}]
         if request.image is not None:
-            uri = data_uri(request.image, self.settings.max_pixels)
+            uri = data_uri(request.image, self.settings.max_pixels, self.grid)
             content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
         messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
         return with_room(request, lambda limit: self._send(request, messages, limit))

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 
 import tenacity
 
-from icl.data.pictures import load_image, within_aspect
 from icl.errors import InputError
 from icl.mllm.backends.failures import Declined, Refused, Transient
 from icl.mllm.backends.network import through
+from icl.mllm.backends.pictures import grid_of
 from icl.mllm.backends.replies import Reply, verdict
 from icl.mllm.cleaning import spoken
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.reading import says_yes_or_no
 from icl.mllm.settings import MLLMSettings
 from icl.progress import progress
-
-
-@lru_cache(maxsize=4096)
-def encoded_image(path: Path, max_pixels: int) -> bytes:
-    """PNG of an image of at most so many pixels: what is sent, and no more."""
-    image = load_image(path)
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        scale = (max_pixels / pixels) ** 0.5
-        image = image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
-    out = io.BytesIO()
-    within_aspect(image).save(out, "PNG")
-    return out.getvalue()
-
-
-def data_uri(path: Path, max_pixels: int) -> str:
-    """The same as a data: address."""
-    return f"data:image/png;base64,{base64.b64encode(encoded_image(path, max_pixels)).decode()}"
-
 
 NEUTRAL = {"top_p": 1.0, "min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 """Sampling that changes no probability. It is asked for by name: a server's own values come from the model's files (Qwen's
@@ -51,14 +28,6 @@ NO_TOP_K = (-1, 0)
 """All words, as vLLM, SGLang and llama.cpp have it; as servers that know no negative number do."""
 _OWN = "answers are drawn with the server's own value, where it has one"
 SAMPLING_COSTS = dict.fromkeys((*NEUTRAL, "top_k", "repetition_penalty", "repeat_penalty"), _OWN)
-
-
-def verdict_identity(task: str) -> dict[str, str]:
-    """What an answer to a question with choices depends on besides the model: where in the reply it is read.
-
-    Answers stored before it was read in the place that decides are asked again.
-    """
-    return {"verdict": "in its place"} if task == "localise" else {}
 
 
 THINKING = 1024
@@ -100,10 +69,21 @@ class Served:
         if adapted and not settings.adapter_model:
             remedy = "Name what the server calls it in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the name of the model with the adapter", remedy)
+        self.grid = grid_of(settings.model)
         self.told: dict[str, str] = {}
         """Who answered by the server's own word, by the name that was asked for."""
         self.answered: set[str] = set()
         """Tasks of which this server has answered a question."""
+
+    def identity(self, task: str) -> dict[str, str]:
+        """What an answer depends on besides the request: who answers this task, and how it is asked and read.
+
+        What was asked or read otherwise before is asked again: images off the model's grid, sampling of the server's own,
+        verdicts that were read elsewhere than in the place that decides.
+        """
+        found = {"backend": self.settings.backend, "model": self.model_of(task)}
+        found |= {"max_pixels": str(self.settings.max_pixels), "grid": str(self.grid), "sampling": "neutral"}
+        return found | ({"verdict": "in its place"} if task == "localise" else {})
 
     def models(self) -> list[str]:
         """The names that are asked for."""
