@@ -19,6 +19,10 @@ class Refused(Exception):
     """A failure that no other try will mend, of this question or another (wrong request, unknown model, no access)."""
 
 
+class BadRequest(Refused):
+    """The server has understood who is asked, and takes no such question (HTTP 400 or 422); its reason says why."""
+
+
 _FILTER = re.compile(
     r"content[ _-]?filter|content[ _-]?management[ _-]?polic|content[ _-]?polic|responsible[ _-]?ai|data_?inspection|"
     r"inappropriate[ _-]content|moderation|safety system|flagged|violat\w+ [^.]{0,40}polic|guardrail|prohibited[ _-]content",
@@ -50,7 +54,7 @@ def failure_of(status: int, said: str, answered: bool = False) -> Exception:
     if status == 413 or (status in (200, 400, 422) and _TOO_LONG.search(said)):
         return Declined(f"too long: {reason}")
     if status in (400, 422):
-        return Declined(f"bad request: {reason}") if answered else Refused(f"HTTP {status}: {reason}")
+        return Declined(f"bad request: {reason}") if answered else BadRequest(f"HTTP {status}: {reason}")
     return Transient(f"error in a reply: {reason}" if status == 200 else f"HTTP {status}: {reason}")
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 import tenacity
 
 from icl.errors import InputError
-from icl.mllm.backends.failures import Declined, Refused, Transient
+from icl.mllm.backends.failures import BadRequest, Declined, Refused, Transient
 from icl.mllm.backends.network import through
 from icl.mllm.backends.pictures import grid_of
 from icl.mllm.backends.replies import Reply, verdict
@@ -37,6 +37,8 @@ THINKING = 1024
 def with_room(request: Request, send: Callable[[int], Reply]) -> Answer:
     """A reply, read; one that was cut at its limit is asked for once more: with twice the room, or with some to think.
 
+    The cut one stays where a server refuses so much room (it may be more than the model's context), if it says anything.
+
     Args:
         send: a limit in tokens to a reply.
 
@@ -46,7 +48,11 @@ def with_room(request: Request, send: Callable[[int], Reply]) -> Answer:
     reply, limit = send(request.max_new_tokens), request.max_new_tokens
     said = reply.says(request.choices)
     if reply.cut and not (said and request.choices):
-        reply = send(2 * limit if said else limit + THINKING)
+        try:
+            reply = send(2 * limit if said else limit + THINKING)
+        except (Declined, Refused):
+            if not said:
+                raise
     text, shares = verdict(reply, request.choices) if request.choices else (reply.text, None)
     return Answer(text, shares, reply.prompt_tokens, reply.answer_tokens)
 
@@ -161,6 +167,8 @@ class Served:
             return Answer("", error=str(error))
         except Refused as error:
             remedy = "Correct mllm.model, mllm.adapter_model or mllm.url, or start the server with this model."
+            if isinstance(error, BadRequest):
+                remedy = "Mend what the server names: a setting under mllm, or a flag that the server is started with."
             raise InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy) from error
 
     def _once(self, request: Request) -> Answer:

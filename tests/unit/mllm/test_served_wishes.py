@@ -4,6 +4,7 @@ import pytest
 from fake_servers import MLLMServer, ollama_body, openai_body
 from PIL import Image
 
+from icl.errors import InputError
 from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
@@ -70,3 +71,50 @@ def test_a_refused_sampling_value_is_left_out_and_told_once(backend, name, capsy
         assert len(server.bodies) == 3 and not any(name in sampled(body, backend) for body in server.bodies)
         assert len(sampled(server.bodies[-1], backend)) == 5
     assert capsys.readouterr().err.count(f"does not take `{name}` and is asked without: answers are drawn") == 1
+
+
+TOO_LONG = {  # as vLLM says it, and as others do
+    "context": "This model's maximum context length is 2048 tokens. However, you requested 40 output tokens and your prompt",
+    "limit": "max_tokens is too large: 40. This server supports at most 30.",
+    "number": "num_predict must be at most 30",
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("said", TOO_LONG)
+def test_a_cut_answer_stays_where_a_second_one_is_refused(backend, said, capsys):
+    def script(body):
+        limit = body["options"]["num_predict"] if backend == "ollama" else body["max_tokens"]
+        if limit > 30:
+            return 400, {"error": {"message": TOO_LONG[said]}}
+        return 200, BODY[backend]("1. A man.\n2. In a", finish_reason="length")
+
+    with MLLMServer(reply, script=script) as server:
+        answers = open_backend(settings(server, backend)).answer([REWRITE] * 2)
+        assert [(answer.text, answer.error) for answer in answers] == [("1. A man.\n2. In a", "")] * 2
+        assert len(server.bodies) == 4, "no try is lost on it, and the limit is not left out"
+    assert "WARNING" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_cut_thought_is_no_answer_that_could_stay(backend):
+    def script(body):
+        limit = body["options"]["num_predict"] if backend == "ollama" else body["max_tokens"]
+        if limit > 30:
+            return 400, {"error": {"message": TOO_LONG["context"]}}
+        return 200, BODY[backend]("<think>Okay, the", finish_reason="length")
+
+    with MLLMServer(reply, script=script) as server:
+        answer = open_backend(settings(server, backend)).answer([REWRITE])[0]
+    assert answer.text == "" and answer.error.startswith("too long: This model's maximum context length is 2048")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_bad_request_gives_the_servers_own_reason(backend):
+    """And a remedy for it, not for a wrong name or address."""
+    said = "At most 0 image(s) may be provided in one prompt."
+    with MLLMServer(reply, script=lambda body: (400, {"error": {"message": said}})) as server:
+        with pytest.raises(InputError) as told:
+            open_backend(settings(server, backend)).answer([REWRITE])
+    assert said in str(told.value) and "Mend what the server names" in str(told.value)
+    assert "mllm.model" not in str(told.value)
