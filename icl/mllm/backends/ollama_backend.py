@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 
@@ -14,16 +13,14 @@ from icl.mllm.backends.failures import Transient, failure_of, shortened
 from icl.mllm.backends.network import client_for, through
 from icl.mllm.backends.pictures import encoded_image
 from icl.mllm.backends.replies import Reply, ollama_reply, parsed
-from icl.mllm.backends.served import NEUTRAL, SAMPLING_COSTS, Served, with_room
+from icl.mllm.backends.served import FEWER_SHARES, NEUTRAL, NO_SHARES, SAMPLING_COSTS, TOPS, Served, with_room
 from icl.mllm.backends.wishes import Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
-TOP = 20
-"""Most likely tokens asked for in each place (servers from 0.12.11 on have them)."""
 COSTS = {
-    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "logprob": NO_SHARES,
     "format": "",  # the words are read, whatever they are
     "temperature": "answers are drawn at the model's own temperature, and another run may get others",
     "seed": "what is drawn at random cannot be drawn again",
@@ -32,8 +29,6 @@ COSTS = {
 """What is lost without a part of the request, by the word that a server's refusal of it names."""
 HERE = "http://127.0.0.1:11434"
 """Where Ollama listens if nothing else is said."""
-BARE = 3
-"""Replies without probabilities after which a server is taken for an older one: a fault alone is no proof."""
 
 
 UNREADABLE = (
@@ -63,10 +58,8 @@ class OllamaBackend(Served):
             self.url,
             lambda options: ollama.Client(host=self.url, timeout=settings.timeout, event_hooks=hooks, **options),
         )
-        self.wishes, self._last = Wishes(self.url, COSTS), threading.local()
+        self.wishes, self._last = Wishes(self.url, COSTS, {"logprob": FEWER_SHARES}), threading.local()
         self._digests: dict[str, str] = {}
-        self._bare: float = 0
-        """Replies without probabilities, as long as there were none with them."""
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -123,8 +116,7 @@ class OllamaBackend(Served):
                 if self.wishes.learn(error.status_code, said, sent, wishes):
                     continue
                 raise failure_of(error.status_code, said, request.task in self.answered) from error
-            if request.choices:
-                self._bare = -math.inf if any(position.top for position in reply.positions) else self._bare + 1
+            self.wishes.taken(sent)
             return reply
 
     def _put(self, request: Request, user: dict, options: dict, more: dict) -> Reply:
@@ -143,17 +135,17 @@ class OllamaBackend(Served):
             raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
         except (ValueError, TypeError, AttributeError, RecursionError):
             pass  # of another form than the client knows: what can be read of it is read here
-        return self.heard(self.model_of(request.task), ollama_reply(parsed(self._last.body)))
+        return self.heard(self.model_of(request.task), ollama_reply(parsed(self._last.body)), "logprobs" in more)
 
     def _keep_body(self, response: httpx.Response) -> None:
         self._last.body = response.read()
 
-    def _wanted(self, request: Request) -> dict[str, dict]:
-        """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
+    def _wanted(self, request: Request) -> dict[str, dict | list[dict]]:
+        """Yes/No by token probabilities, which servers from 0.12.11 on have; else as one of two words (JSON schema)."""
         if not request.choices:
             return {}
-        if self._bare < BARE and "logprob" not in self.wishes.refused:
-            return {"logprob": {"logprobs": True, "top_logprobs": TOP}}
+        if not self.bare and "logprob" not in self.wishes.refused:
+            return {"logprob": [{"logprobs": True, "top_logprobs": top} for top in TOPS]}
         return {"format": {"format": {"type": "string", "enum": list(request.choices)}}}
 
 

@@ -12,9 +12,12 @@ from icl.mllm.backends.network import client_for, host_of, through
 from icl.mllm.backends.pictures import data_uri
 from icl.mllm.backends.replies import Reply, name_of, openai_reply, parsed
 from icl.mllm.backends.served import (
+    FEWER_SHARES,
     NEUTRAL,
+    NO_SHARES,
     NO_TOP_K,
     SAMPLING_COSTS,
+    TOPS,
     Served,
     with_room,
 )
@@ -23,10 +26,8 @@ from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
-TOP = 20
-"""Most likely tokens asked for in each place."""
 COSTS = {
-    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "logprob": NO_SHARES,
     "structured": "",  # the words are read, whatever they are
     "max_tokens": "",  # max_completion_tokens says the same
     "max_completion_tokens": "answers have no limit",
@@ -59,7 +60,7 @@ class OpenAIBackend(Served):
                 http_client=openai.DefaultHttpxClient(**options),
             ),
         )
-        self.wishes = Wishes(settings.url, COSTS)
+        self.wishes = Wishes(settings.url, COSTS, {"logprob": FEWER_SHARES})
 
     def check(self) -> None:
         """Whether the server is there and knows the models.
@@ -121,11 +122,12 @@ class OpenAIBackend(Served):
         wishes["top_k"] = [{"top_k": value} for value in NO_TOP_K]
         wishes["repetition_penalty"] = {"repetition_penalty": 1.0}
         if request.choices:
-            wishes["logprob"] = {"logprobs": True, "top_logprobs": TOP}
+            wishes["logprob"] = [{"logprobs": True, "top_logprobs": top} for top in TOPS]
             wishes["structured"] = {"structured_outputs": {"choice": list(request.choices)}}  # vLLM
         try:
             name = self.model_of(request.task)
-            return self.heard(name, openai_reply(parsed(self._create(name, messages, limit, wishes))))
+            reply = openai_reply(parsed(self._create(name, messages, limit, wishes)))
+            return self.heard(name, reply, "logprob" in self.wishes.granted(wishes))
         except openai.APITimeoutError as error:
             raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
         except openai.APIConnectionError as error:

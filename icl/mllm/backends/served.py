@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,16 @@ from icl.mllm.cleaning import spoken
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.reading import says_yes_or_no
 from icl.mllm.settings import MLLMSettings
-from icl.progress import progress
+from icl.progress import announce, progress
 
+TOPS = (20, 10, 5, 2)
+"""Most likely tokens asked for in each place; fewer where a server refuses so many."""
+NO_SHARES = "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only"
+FEWER_SHARES = (
+    "it gives the {} likeliest tokens at most: other spellings of Yes and No do not count in their probabilities"
+)
+BARE = 3
+"""Replies without probabilities after which a server is taken for one that has none: a fault alone is no proof."""
 NEUTRAL = {"top_p": 1.0, "min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 """Sampling that changes no probability. It is asked for by name: a server's own values come from the model's files (Qwen's
 top_k 1 and repetition_penalty 1.05, which leave one answer to every seed, and change the likeliest words too)."""
@@ -76,6 +85,8 @@ class Served:
             remedy = "Name what the server calls it in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the name of the model with the adapter", remedy)
         self.grid = grid_of(settings.model)
+        self._bare, self._lock = 0, threading.Lock()
+        """Replies without probabilities, as long as there were none with them."""
         self.told: dict[str, str] = {}
         """Who answered by the server's own word, by the name that was asked for."""
         self.answered: set[str] = set()
@@ -99,13 +110,29 @@ class Served:
         """The name that is asked for a task."""
         return self.models()[-1] if task in self.settings.adapter_tasks else self.settings.model
 
-    def heard(self, asked: str, reply: Reply) -> Reply:
-        """A reply of the model that was asked for.
+    @property
+    def bare(self) -> bool:
+        """Whether the server gives no probabilities, though it takes the question for them."""
+        return self._bare >= BARE
+
+    def _count_bare(self, reply: Reply) -> None:
+        with self._lock:
+            self._bare = -math.inf if any(position.top for position in reply.positions) else self._bare + 1
+            if self._bare == BARE:
+                announce(f"WARNING MLLM server {self.url} gives no token probabilities: {NO_SHARES}")
+
+    def heard(self, asked: str, reply: Reply, wanted: bool) -> Reply:
+        """A reply of the model that was asked for; a line is told once where the server never gives probabilities.
+
+        Args:
+            wanted: probabilities were asked for.
 
         Raises:
             Refused: the adapter was asked for, and the server says that the model without it answered. A name of another
                 kind proves nothing: services answer to a short name with a dated one.
         """
+        if wanted:
+            self._count_bare(reply)
         if reply.model:
             self.told[asked] = reply.model
         base = self.settings.model

@@ -118,3 +118,42 @@ def test_a_bad_request_gives_the_servers_own_reason(backend):
             open_backend(settings(server, backend)).answer([REWRITE])
     assert said in str(told.value) and "Mend what the server names" in str(told.value)
     assert "mllm.model" not in str(told.value)
+
+
+def at_most(allowed: int, words: str):
+    """A server with fewer token probabilities, as vLLM's --max-logprobs makes one."""
+
+    def script(body):
+        if (asked := body.get("top_logprobs", 0)) > allowed:
+            return 400, {"error": {"message": words.format(asked), "param": "logprobs"}}
+
+    return script
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("allowed, used", [(20, 20), (15, 10), (5, 5), (4, 2)])
+def test_fewer_probabilities_are_asked_for_where_so_many_are_refused(backend, allowed, used, judge, capsys):
+    words = "Requested sample logprobs of {}, which is greater than max allowed: 5"
+    with MLLMServer(reply, script=at_most(allowed, words)) as server:
+        answers = open_backend(settings(server, backend, concurrency=4)).answer([judge] * 12)
+        assert all(answer.probabilities == pytest.approx({"Yes": 0.75, "No": 0.25}) for answer in answers)
+        assert server.bodies[-1]["top_logprobs"] == used
+    told = capsys.readouterr().err
+    assert told.count("WARNING") == (used < 20)
+    assert f"gives the {used} likeliest tokens at most" in told or used == 20
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_server_without_probabilities_says_so_once(backend, judge, capsys):
+    """Whether it refuses the question for them, or takes it and gives none."""
+    with MLLMServer(reply, script=at_most(0, "logprobs are not supported, got {}")) as server:
+        assert not any(
+            a.probabilities for a in open_backend(settings(server, backend, concurrency=4)).answer([judge] * 6)
+        )
+    assert capsys.readouterr().err.count("Yes and No have no probabilities") == 1
+    with MLLMServer(reply, logprobs=False) as server:
+        open_backend(settings(server, backend)).answer([judge] * 9)
+    assert capsys.readouterr().err.count("gives no token probabilities: Yes and No have no probabilities") == 1
+    with MLLMServer(reply) as server:
+        open_backend(settings(server, backend)).answer([judge] * 9)
+    assert "WARNING" not in capsys.readouterr().err
