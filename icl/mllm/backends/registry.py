@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from icl.mllm.protocol import Backend
@@ -60,17 +61,20 @@ def adapter_of(judge: str, weights: list[str]) -> str | None:
     return str(Path(weights[0]).parent) if weights else "served"
 
 
-def check_server(settings: MLLMSettings) -> None:
-    """Whether the server of a served back-end answers, and its adapter otherwise than the model without it.
+def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
+    """Whether the server of a served back-end answers, and each seed's adapter otherwise than the model without it.
 
     Raises:
         InputError: it does not; says what to do.
     """
     if settings.backend not in SERVED:
         return
-    backend = open_backend(settings, "served" if settings.adapter_model else None)
-    backend.check()
-    if settings.adapter_model and settings.backend != "replay":
+    adapted = None if not settings.adapter_model else "served"
+    each = [open_backend(s, adapted) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]
+    for backend in each:
+        backend.check()
+    if adapted and settings.backend != "replay":
         from icl.mllm.backends.probe import for_every_task, require_adapter
 
-        require_adapter(open_backend(settings), for_every_task(backend))
+        for backend in each:
+            require_adapter(open_backend(settings), for_every_task(backend))

@@ -2,16 +2,24 @@
 
 import io
 import random
+import sys
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from fake_servers import MLLMServer, ollama_body, openai_body
 from PIL import Image
+from running import HOUSE
+from snakemake.iocontainers import Wildcards
 
 from icl.errors import InputError
 from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
+from icl.workflow.config import load_settings
+
+sys.path.insert(0, str(HOUSE / "workflow_scripts"))
+from _glue import settings_of  # noqa: E402
 
 pytestmark = pytest.mark.servers
 BACKENDS = ["openai", "ollama"]
@@ -119,3 +127,50 @@ def test_a_copy_of_an_ollama_model_is_no_adapter():
     with MLLMServer(reply, models=("base", "tuned"), digests={"tuned": "digest-of-base"}) as server:
         with pytest.raises(InputError, match="one model under both names"):
             check_server(settings(server, "ollama"))
+
+
+def test_each_seed_has_an_adapter_of_its_own():
+    """`{seed}` in its name; each is looked for, and compared with the base, before the run."""
+    with MLLMServer(reply, models=("base", "tuned-1", "tuned-2")) as server:
+        s = settings(server, "openai", adapter_model="tuned-{seed}")
+        check_server(s, (1, 2))
+        assert {body["model"] for body in server.bodies} == {"base", "tuned-1", "tuned-2"}
+        with pytest.raises(InputError, match="tuned-3"):
+            check_server(s, (1, 3))
+    by_one = lambda prompt, image, model: reply(prompt, image, "base" if model == "tuned-2" else model)  # noqa: E731
+    with MLLMServer(by_one, models=("base", "tuned-1", "tuned-2")) as server:
+        with pytest.raises(InputError, match="tuned-2 answers .* exactly as base"):
+            check_server(settings(server, "openai", adapter_model="tuned-{seed}"), (1, 2))
+
+
+SERVER = {"backend": "ollama", "adapter_model": "tuned"}
+DATASETS = {"synthpedes": {"generator": "synth", "train_identities": 4, "val_identities": 2, "test_identities": 2}}
+
+
+@pytest.mark.parametrize(
+    "seeds, mllm, said",
+    [
+        ([1], SERVER, ""),
+        ([1, 2], SERVER, r"adapter_model: found 'tuned', one adapter for the seeds \[1, 2\].*\{seed\}"),
+        ([1, 2], {**SERVER, "adapter_model": "tuned-{seed}"}, ""),
+        ([1, 2], {**SERVER, "adapter_model": ""}, ""),
+        ([1, 2], {**SERVER, "backend": "replay"}, ""),
+        ([1], {**SERVER, "adapter_model": "tuned-{sed}"}, r"adapter_model.*not \{sed\}"),
+        ([1], {**SERVER, "model": "tuned"}, "another name than mllm.model"),
+    ],
+)
+def test_one_adapter_does_not_stand_for_several_seeds(seeds, mllm, said):
+    given = {"datasets": DATASETS, "seeds": seeds, "mllm": mllm}
+    if not said:
+        assert load_settings(given).mllm.of_seed(2).adapter_model == mllm["adapter_model"].replace("{seed}", "2")
+        return
+    with pytest.raises(InputError, match=said):
+        load_settings(given)
+
+
+def test_a_job_asks_for_its_own_seeds_adapter():
+    """The scripts take the seed of their wildcards; where a job has none, the first."""
+    given = {"datasets": DATASETS, "seeds": [3, 4], "mllm": {**SERVER, "adapter_model": "tuned-{seed}"}}
+    for wildcards, name in (({"seed": "4"}, "tuned-4"), ({"dataset": "synthpedes"}, "tuned-3")):
+        job = SimpleNamespace(config=given, wildcards=Wildcards(fromdict=wildcards))
+        assert settings_of(job).mllm.adapter_model == name
