@@ -25,6 +25,8 @@ class MLLMServer(ThreadingHTTPServer):
         refused: fields of a request that the server does not know (answered by HTTP 422, with their names).
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
         script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
+        pages: further pages by path (with their query), and `entry`: more of each listed model.
+        fingerprint: of the replies of OpenAI's form.
         digests: Ollama's of some models, where they are not the names' own.
         only: the one model that it has, which answers whatever is asked for. honest: the reply then names it.
     """
@@ -44,6 +46,9 @@ class MLLMServer(ThreadingHTTPServer):
         room: int = 0,
         script: Callable[[dict], tuple[int, object] | None] | None = None,
         digests: dict[str, str] | None = None,
+        pages: dict[str, dict] | None = None,
+        entry: dict | None = None,
+        fingerprint: str | None = None,
         only: str = "",
         honest: bool = True,
     ) -> None:
@@ -52,6 +57,8 @@ class MLLMServer(ThreadingHTTPServer):
         """(time.time(), prompt) of every whole answer, when it had been sent."""
         self.digests = {model: f"digest-of-{model}" for model in models} | (digests or {})
         self.only, self.honest = only, honest
+        self.pages, self.entry, self.fingerprint = pages or {}, entry or {}, fingerprint
+        self.looked_up: list[str] = []
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
         self.refused, self.room, self.script, self.bodies = refused, room, script, []
@@ -103,12 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(content).encode())
 
     def do_GET(self):
+        self.server.looked_up.append(self.path)
+        if self.path in self.server.pages:
+            found = self.server.pages[self.path]
+            return self._json(*found) if isinstance(found, tuple) else self._json(200, found)
         if self.path == "/api/tags":
             digests = self.server.digests
             models = [{"model": m, "name": m, "digest": digests[m], "size": 1} for m in self.server.models]
             return self._json(200, {"models": models})
         if self.path == "/v1/models":
-            data = [{"id": m, "object": "model", "created": 0, "owned_by": "tests"} for m in self.server.models]
+            entry = {"object": "model", "created": 0, "owned_by": "tests", **self.server.entry}
+            data = [{"id": m, **entry, **entry.get(m, {})} for m in self.server.models]
             return self._json(200, {"object": "list", "data": data})
         self._json(404, {"error": "no such page"})
 
@@ -147,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        if self.server.fingerprint and not ollama:
+            answer["system_fingerprint"] = self.server.fingerprint
         if not self.server.honest:
             answer["model"] = wanted
         limit = (

@@ -20,6 +20,11 @@ class MLLMSettings:
     url: str = setting(
         "", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.", operational=True
     )
+    revision: str = setting(
+        "",
+        "Your word for what a server runs (its precision, its version); it stands for address and version in the identity of "
+        "stored answers, which a moved or updated server then keeps.",
+    )
     adapter_model: str = setting(
         "",
         "The served name of the model with the LoRA adapter (ollama and openai); {seed} in it stands for the training seed.",

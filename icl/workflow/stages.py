@@ -25,10 +25,10 @@ STAGE_VERSIONS = {
     "mine": 1,
     "records": 1,
     "lora": 3,
-    "judge": 3,
-    "augment": 5,
-    "thi": 5,
-    "rerank": 3,
+    "judge": 4,
+    "augment": 6,
+    "thi": 6,
+    "rerank": 4,
     "report": 3,
     "figures": 2,
     "pretrain": 1,
@@ -37,7 +37,7 @@ STAGE_VERSIONS = {
 GENERATOR = ("layout", "root", "generator", "domain", "seed", "images_per_identity") + tuple(
     f"{split}_identities" for split in ("train", "val", "test")
 )
-_ANSWERER = ("backend", "model", "max_pixels", "precision")
+_ANSWERER = ("backend", "model", "revision", "max_pixels", "precision")
 _JUDGE = (*_ANSWERER, "adapter_model", "adapter_tasks")
 _TEXTS = ("max_new_tokens_vqa", "max_new_tokens_text")
 #: Keys of `mllm` by what asks it.

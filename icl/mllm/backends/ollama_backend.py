@@ -9,6 +9,7 @@ import httpx
 import ollama
 
 from icl.errors import InputError
+from icl.mllm.backends.facts import get_json, identity_of, patiently
 from icl.mllm.backends.failures import Transient, failure_of, shortened
 from icl.mllm.backends.network import client_for, through
 from icl.mllm.backends.pictures import encoded_image
@@ -60,6 +61,8 @@ class OllamaBackend(Served):
         )
         self.wishes, self._last = Wishes(self.url, COSTS, {"logprob": FEWER_SHARES}), threading.local()
         self._digests: dict[str, str] = {}
+        self._pages = ""
+        """Address of Ollama's API, as its client has made it of `mllm.url`; known after the first reply."""
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -69,12 +72,10 @@ class OllamaBackend(Served):
         """
         where, remedy = f"Ollama server {self.url}", "Start `ollama serve`, or correct mllm.url."
         try:
-            have = {str(model.model): model.digest or "" for model in self.client.list().models}
-        except UNREADABLE as error:
-            found = f"{_reason(error)}{through(self.url)}"
-            raise InputError(where, found, "a list of models", remedy) from error
-        self._digests = have
-        wanted = self.models()
+            self._list()
+        except Transient as error:
+            raise InputError(where, str(error), "a list of models", remedy) from error
+        wanted, have = self.models(), self._digests
         for name in wanted:
             if name not in have and f"{name}:latest" not in have:
                 raise InputError(where, f"models {', '.join(sorted(have)) or 'none'}", name, f"Run: ollama pull {name}")
@@ -83,11 +84,31 @@ class OllamaBackend(Served):
             found, remedy = f"one model under both names (digest {base[:12]})", "Make it from the merged GGUF files."
             raise InputError(where, found, f"{wanted[-1]}: {wanted[0]} with the adapter", remedy)
 
-    def identity(self, task: str) -> dict[str, str]:
-        """With the digest of the model that answers this task."""
+    def look_up(self, name: str) -> dict[str, str]:
+        """The digest of a model, which is that of its content: where it runs is of no account then.
+
+        Raises:
+            InputError: the server does not answer.
+        """
         if not self._digests:
-            self.check()
-        return super().identity(task) | {"digest": self._digest(self.model_of(task))}
+            patiently(self.settings, self.url, self._list)
+        digest, version = self._digest(name), get_json(self.settings, f"{self._pages}/version").get("version")
+        server = {"version": version} if isinstance(version, str) else {}
+        found = identity_of(self.settings, self.url, {"digest": digest}, server)
+        if digest:
+            found.pop("host", None)
+        return found
+
+    def _list(self) -> None:
+        """Look up which models there are.
+
+        Raises:
+            Transient: another try may tell.
+        """
+        try:
+            self._digests = {str(model.model): model.digest or "" for model in self.client.list().models}
+        except UNREADABLE as error:
+            raise Transient(f"{_reason(error)}{through(self.url)}") from error
 
     def _digest(self, name: str) -> str:
         return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
@@ -139,6 +160,7 @@ class OllamaBackend(Served):
 
     def _keep_body(self, response: httpx.Response) -> None:
         self._last.body = response.read()
+        self._pages = str(response.url).rpartition("/")[0]
 
     def _wanted(self, request: Request) -> dict[str, dict | list[dict]]:
         """Yes/No by token probabilities, which servers from 0.12.11 on have; else as one of two words (JSON schema)."""

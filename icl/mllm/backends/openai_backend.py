@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import quote
 
 import openai
 
 from icl.errors import InputError
+from icl.mllm.backends.facts import get_json, identity_of, of_llama_cpp, of_vllm, patiently
 from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
 from icl.mllm.backends.pictures import data_uri
@@ -72,8 +74,8 @@ class OpenAIBackend(Served):
             InputError: it is not, or it does not.
         """
         try:
-            listed = [name for model in self.client.models.list() for name in (model.id, *(_aliases(model)))]
-            names = {name for name in listed if isinstance(name, str)}
+            listed = [model.model_dump() for model in self.client.models.list()]
+            names = {name for entry in listed for name in (entry.get("id"), *_aliases(entry)) if isinstance(name, str)}
         except openai.APIStatusError as error:
             names = {f"no list ({_reason(error)})"}
         except openai.APIConnectionError as error:
@@ -86,10 +88,61 @@ class OpenAIBackend(Served):
             if name not in names:
                 self._ask_a_word(name, names)
 
+    def look_up(self, name: str) -> dict[str, str]:
+        """Of vLLM and llama.cpp, which say that they are: what their own pages tell; of others, the address.
+
+        Raises:
+            InputError: the server does not answer.
+        """
+        entries = patiently(self.settings, self.url, self._entries)
+        entry, root = entries.get(name, {}), self.url.rstrip("/").removesuffix("/v1")
+        if entry.get("owned_by") == "vllm":
+            fingerprint = patiently(self.settings, self.url, lambda: self._fingerprint(name))
+            found = of_vllm(entry, entries, get_json(self.settings, f"{root}/version"), fingerprint)
+        elif entry.get("owned_by") == "llamacpp":
+            found = of_llama_cpp(get_json(self.settings, f"{root}/props?model={quote(name, safe='')}"))
+        else:
+            found = {}, {}
+        return identity_of(self.settings, self.url, *found)
+
+    def _entries(self) -> dict[str, dict]:
+        """Listed models by name and alias; none where the server has no list.
+
+        Raises:
+            Transient: another try may give it.
+        """
+        try:
+            listed = [model.model_dump() for model in self.client.models.list()]
+        except openai.APIConnectionError as error:
+            raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
+        except openai.APIStatusError as error:
+            if error.status_code == 429 or error.status_code >= 500:
+                raise Transient(_reason(error)) from error
+            return {}
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError):
+            return {}
+        found = {}
+        for entry in listed:
+            for name in [entry.get("id"), *_aliases(entry)]:
+                if isinstance(name, str):
+                    found[name] = entry
+        return found
+
+    def _fingerprint(self, name: str) -> str:
+        try:
+            found = parsed(self._say(name)).get("system_fingerprint")
+        except (openai.OpenAIError, AttributeError, ValueError, TypeError) as error:
+            raise Transient(f"no fingerprint: {_reason(error)}") from error
+        return found if isinstance(found, str) else ""
+
+    def _say(self, name: str) -> bytes:
+        """A reply of one word."""
+        word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
+        return self._create(name, word, 1, {})
+
     def _ask_a_word(self, name: str, names: set[str]) -> None:
         try:
-            word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
-            who = name_of(parsed(self._create(name, word, 1, {})))
+            who = name_of(parsed(self._say(name)))
         except openai.RateLimitError:
             return  # it is there, and busy
         except Transient:
@@ -155,9 +208,9 @@ class OpenAIBackend(Served):
                     raise
 
 
-def _aliases(model) -> list:
+def _aliases(entry: dict) -> list:
     """Other names of a listed model (llama.cpp)."""
-    found = getattr(model, "aliases", None)
+    found = entry.get("aliases")
     return found if isinstance(found, list) else []
 
 

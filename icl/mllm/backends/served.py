@@ -84,7 +84,8 @@ class Served:
         if adapted and not settings.adapter_model:
             remedy = "Name what the server calls it in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the name of the model with the adapter", remedy)
-        self.grid = grid_of(settings.model)
+        self.facts: dict[str, dict[str, str]] = {}
+        """What the server tells of a model and of itself, by the model's name there, once it was looked up."""
         self._bare, self._lock = 0, threading.Lock()
         """Replies without probabilities, as long as there were none with them."""
         self.told: dict[str, str] = {}
@@ -98,9 +99,26 @@ class Served:
         What was asked or read otherwise before is asked again: images off the model's grid, sampling of the server's own,
         verdicts that were read elsewhere than in the place that decides.
         """
-        found = {"backend": self.settings.backend, "model": self.model_of(task)}
+        name = self.model_of(task)
+        for model in {name, self.settings.model} - self.facts.keys():
+            self.facts[model] = self.look_up(model)
+        found = {"backend": self.settings.backend, "model": name} | self.facts[name]
         found |= {"max_pixels": str(self.settings.max_pixels), "grid": str(self.grid), "sampling": "neutral"}
         return found | ({"verdict": "in its place"} if task == "localise" else {})
+
+    def look_up(self, name: str) -> dict[str, str]:
+        """What the server tells of a model and of itself (`facts.identity_of`).
+
+        Raises:
+            InputError: it does not answer.
+        """
+        return {}
+
+    @property
+    def grid(self) -> int:
+        """Pixels of one visual token's side, by what is known of the model."""
+        told = [value for facts in self.facts.values() for name, value in facts.items() if name in ("path", "base")]
+        return grid_of(self.settings.model, *told)
 
     def models(self) -> list[str]:
         """The names that are asked for."""

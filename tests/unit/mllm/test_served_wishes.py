@@ -45,8 +45,8 @@ def test_sampling_is_never_left_to_the_server(backend, judge):
         served = open_backend(settings(server, backend))
         served.answer([REWRITE, judge])
         assert [sampled(body, backend) for body in server.bodies] == [SHARED | own] * 2
-    for task in ("rewrite", "localise"):
-        assert served.identity(task)["sampling"] == "neutral", "earlier answers were drawn otherwise"
+        for task in ("rewrite", "localise"):
+            assert served.identity(task)["sampling"] == "neutral", "earlier answers were drawn otherwise"
 
 
 def test_a_server_that_knows_no_negative_number_is_asked_for_top_k_0(capsys):
