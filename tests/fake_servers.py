@@ -26,6 +26,7 @@ class MLLMServer(ThreadingHTTPServer):
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
         script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
         pages: further pages by path (with their query), and `entry`: more of each listed model.
+        cached: prompt tokens that replies of OpenAI's form say to be from a cache.
         fingerprint: of the replies of OpenAI's form.
         digests: Ollama's of some models, where they are not the names' own.
         only: the one model that it has, which answers whatever is asked for. honest: the reply then names it.
@@ -49,6 +50,7 @@ class MLLMServer(ThreadingHTTPServer):
         pages: dict[str, dict] | None = None,
         entry: dict | None = None,
         fingerprint: str | None = None,
+        cached: int | None = None,
         only: str = "",
         honest: bool = True,
     ) -> None:
@@ -58,6 +60,7 @@ class MLLMServer(ThreadingHTTPServer):
         self.digests = {model: f"digest-of-{model}" for model in models} | (digests or {})
         self.only, self.honest = only, honest
         self.pages, self.entry, self.fingerprint = pages or {}, entry or {}, fingerprint
+        self.cached = cached
         self.looked_up: list[str] = []
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
@@ -159,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        if self.server.cached is not None and not ollama:
+            answer["usage"]["prompt_tokens_details"] = {"cached_tokens": self.server.cached}
         if self.server.fingerprint and not ollama:
             answer["system_fingerprint"] = self.server.fingerprint
         if not self.server.honest:

@@ -19,7 +19,7 @@ from icl.ranking.scores import MatrixScores, Part, Scores
 from icl.rerank.settings import THISettings
 from icl.rerank.thi.session import THIResult, run_thi
 from icl.rerank.thi.threshold import select_xi
-from icl.rerank.timing import Run, time_of, untimed
+from icl.rerank.timing import Run, cache_words, time_of, untimed
 from icl.rerank.yes import YesResult, by_yes
 from icl.retriever.encoding.given import GivenScores, open_scores
 from icl.retriever.encoding.vectors import Embeddings
@@ -95,10 +95,17 @@ class Split:
         return by_yes(self.part(queries), self.texts(queries), self.images, backend, k)
 
     def timed(self, run: Run, calls: dict[str, int], count: int, passes: int) -> dict:
-        """`time_of` a re-ranking of this split; without seconds where answers are only replayed."""
+        """`time_of` a re-ranking of this split; without seconds where answers are only replayed.
+
+        Through a server it says how much of the prompts came from the server's cache, which this process cannot empty.
+        """
         if is_replay(self.backend):
             return untimed(calls, len(self.captions))
-        return time_of(run, calls, len(self.captions), count, passes, local=self.mllm.backend not in SERVED)
+        if self.mllm.backend not in SERVED:
+            return time_of(run, calls, len(self.captions), count, passes)
+        before = self.backend.cache_use()
+        found = time_of(run, calls, len(self.captions), count, passes, local=False)
+        return found | {"server_cache": cache_words(before, self.backend.cache_use())}
 
     def sweep_thresholds(self, backend: Backend) -> dict:
         """Rank-1 and mAP at every threshold, and the best one, as `select_xi` gives them."""

@@ -113,9 +113,6 @@ class OllamaBackend(Served):
     def _digest(self, name: str) -> str:
         return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
 
-    def forget_images(self) -> None:
-        """Nothing is kept between questions."""
-
     def _chat(self, request: Request) -> Answer:
         user = {"role": "user", "content": request.text}
         if request.image is not None:

@@ -158,9 +158,6 @@ class OpenAIBackend(Served):
             remedy = "Correct mllm.model or mllm.adapter_model: this server answers to any name, with the model it has."
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy)
 
-    def forget_images(self) -> None:
-        """Nothing is kept between questions."""
-
     def _complete(self, request: Request) -> Answer:
         content = [{"type": "text", "text": request.text}]
         if request.image is not None:

@@ -28,6 +28,7 @@ class Reply:
     """Attributes:
     text: content, thinking included where the server does not set it apart. positions: of the first tokens, where given.
     cut: whether the limit ended it. prompt_tokens, answer_tokens: 0 where not told. model: who answered, as the server says.
+    cached: prompt tokens that it took from its prefix cache; None where not told.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Reply:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     model: str = ""
+    cached: int | None = None
 
     def says(self, choices: tuple[str, ...] | None) -> bool:
         """Whether there is an answer in it: a verdict where there are choices, any words otherwise."""
@@ -75,7 +77,7 @@ def openai_reply(body) -> Reply:
     usage = _get(body, "usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     positions = _positions(_get(_get(choice, "logprobs"), "content"))
-    return Reply(text, positions, _get(choice, "finish_reason") == "length", *counts, name_of(body))
+    return Reply(text, positions, _get(choice, "finish_reason") == "length", *counts, name_of(body), _cached(usage))
 
 
 def ollama_reply(body) -> Reply:
@@ -109,6 +111,11 @@ def name_of(body) -> str:
     """The model that answered, as the server says; empty where it does not."""
     found = _get(body, "model")
     return found if isinstance(found, str) else ""
+
+
+def _cached(usage) -> int | None:
+    details = _get(usage, "prompt_tokens_details")
+    return None if _get(details, "cached_tokens") is None else _count(details, "cached_tokens")
 
 
 def _count(of, name: str) -> int:

@@ -84,6 +84,7 @@ class Served:
         if adapted and not settings.adapter_model:
             remedy = "Name what the server calls it in mllm.adapter_model, or leave out the rows that use LoRA."
             raise InputError("mllm.adapter_model", "no name", "the name of the model with the adapter", remedy)
+        self._told_tokens = self._cached_tokens = 0
         self.facts: dict[str, dict[str, str]] = {}
         """What the server tells of a model and of itself, by the model's name there, once it was looked up."""
         self._bare, self._lock = 0, threading.Lock()
@@ -128,6 +129,13 @@ class Served:
         """The name that is asked for a task."""
         return self.models()[-1] if task in self.settings.adapter_tasks else self.settings.model
 
+    def forget_images(self) -> None:
+        """Nothing is kept here between questions; what the server keeps is its own, and `cache_use` counts it."""
+
+    def cache_use(self) -> tuple[int, int]:
+        """(prompt tokens, those of them from the server's prefix cache) of all replies so far that told the latter."""
+        return self._told_tokens, self._cached_tokens
+
     @property
     def bare(self) -> bool:
         """Whether the server gives no probabilities, though it takes the question for them."""
@@ -151,6 +159,10 @@ class Served:
         """
         if wanted:
             self._count_bare(reply)
+        if reply.cached is not None:
+            with self._lock:
+                self._told_tokens += reply.prompt_tokens
+                self._cached_tokens += reply.cached
         if reply.model:
             self.told[asked] = reply.model
         base = self.settings.model
