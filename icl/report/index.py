@@ -7,7 +7,7 @@ INDEX = """# What is in this folder
 | `table.csv`, `summary.csv`, `summary.md` | a row per (benchmark, method, seed); means over seeds |
 | `timing.csv` | seconds per query of the re-rankings, by stage; no answer from the store |
 | `judge.csv` | T_loc on held-out questions before and after LoRA |
-| `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds |
+| `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds, time by the clock |
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
 | `report.html` | all tables and figures on one page, which opens offline |
 | `tables/*.csv, *.html, *.md, *.tex` | the paper's tables beside its numbers (3: `cross_domain`, 4: `fine_coarse`) |
