@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import random
@@ -12,6 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
 
 FAULTS = ("refuse", "429", "500", "empty", "thinking", "cut", "off-format", "slow", "not-json")
 
@@ -26,6 +29,7 @@ class MLLMServer(ThreadingHTTPServer):
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
         script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
         pages: further pages by path (with their query), and `entry`: more of each listed model.
+        image_tokens: what a picture of this width and height costs beside the prompt's 40; nothing without it.
         cached: prompt tokens that replies of OpenAI's form say to be from a cache.
         fingerprint: of the replies of OpenAI's form.
         digests: Ollama's of some models, where they are not the names' own.
@@ -51,6 +55,7 @@ class MLLMServer(ThreadingHTTPServer):
         entry: dict | None = None,
         fingerprint: str | None = None,
         cached: int | None = None,
+        image_tokens: Callable[[int, int], int] | None = None,
         only: str = "",
         honest: bool = True,
     ) -> None:
@@ -60,7 +65,7 @@ class MLLMServer(ThreadingHTTPServer):
         self.digests = {model: f"digest-of-{model}" for model in models} | (digests or {})
         self.only, self.honest = only, honest
         self.pages, self.entry, self.fingerprint = pages or {}, entry or {}, fingerprint
-        self.cached = cached
+        self.cached, self.image_tokens = cached, image_tokens
         self.looked_up: list[str] = []
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
@@ -162,6 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        if image and self.server.image_tokens:
+            tokens = 40 + self.server.image_tokens(*Image.open(io.BytesIO(image)).size)
+            (answer if ollama else answer["usage"])["prompt_eval_count" if ollama else "prompt_tokens"] = tokens
         if self.server.cached is not None and not ollama:
             answer["usage"]["prompt_tokens_details"] = {"cached_tokens": self.server.cached}
         if self.server.fingerprint and not ollama:

@@ -1,4 +1,4 @@
-"""What a server is asked before any work: whether the adapter that it is to have answers otherwise than its base."""
+"""What a server is asked before any work: what an image costs there, and whether its adapter does anything."""
 
 from __future__ import annotations
 
@@ -20,11 +20,48 @@ from icl.synthpedes.captions import state, write_caption
 from icl.synthpedes.domains import DOMAINS
 from icl.synthpedes.render import render
 
+LARGEST = 1_000_000
+"""Pixels of the image that is tried, at most."""
+MARKS = 8
+"""Tokens that a chat template may put around an image."""
 FIGURES = 4
 """Drawn figures that are asked about: each with its own description and another's, and where a server gives no
 probabilities, for a description too."""
 NOISE = 0.02
 """Difference of Yes probabilities that one model may have from itself, at most: sums in another order, a cache."""
+
+
+DEARER = 1.5
+"""An image that costs more than so many times its tokens within the budget is told of."""
+
+
+def tell_image_cost(backend: Served) -> None:
+    """A line where the server makes more tokens of an image than `mllm.max_pixels` implies, by its own count of the prompt.
+
+    Ollama enlarges images to 1,024 tokens at least; any server does to the least size that its processor is set to.
+    """
+    backend.identity("localise")  # what it tells of the model says how large a token is
+    grid, budget = backend.grid, min(backend.settings.max_pixels, LARGEST)
+    wide = max(1, int((budget / 2) ** 0.5 / grid))
+    high = max(1, budget // grid**2 // wide)
+    text = prompts.localise_text("A person.")
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "0.png"
+        Image.fromarray(render(*_person(random.Random(0)), wide * grid, high * grid)).save(picture)
+        counts = [backend.once(Request("localise", text, image, 4)) for image in (picture, None)]
+    if not all(answer and answer.prompt_tokens for answer in counts):
+        return
+    tokens, expected = counts[0].prompt_tokens - counts[1].prompt_tokens, wide * high
+    if tokens > DEARER * expected + MARKS:
+        announce(
+            f"WARNING MLLM server {backend.url}: an image of {wide * grid} x {high * grid} pixels costs {tokens:,} prompt "
+            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there (docs/backends.md)"
+        )
+
+
+def _person(rng: random.Random):
+    domain = DOMAINS["city"]
+    return sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
 
 
 def require_adapter(base: Served, adapted: Served) -> None:
@@ -66,7 +103,7 @@ def _questions(folder: Path, limit: int) -> list[Request]:
     rng, domain = random.Random(0), DOMAINS["city"]
     pictures, captions = [], []
     for k in range(FIGURES):
-        person, shot = sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
+        person, shot = _person(rng)
         said = state(visible(person, shot), domain.style, rng)
         pictures.append(folder / f"{k}.png")
         Image.fromarray(render(person, shot)).save(pictures[-1])

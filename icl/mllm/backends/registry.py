@@ -64,6 +64,8 @@ def adapter_of(judge: str, weights: list[str]) -> str | None:
 def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
     """Whether the server of a served back-end answers, and each seed's adapter otherwise than the model without it.
 
+    A line tells where images cost more than the configuration implies.
+
     Raises:
         InputError: it does not; says what to do.
     """
@@ -73,8 +75,11 @@ def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
     each = [open_backend(s, adapted) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]
     for backend in each:
         backend.check()
-    if adapted and settings.backend != "replay":
-        from icl.mllm.backends.probe import for_every_task, require_adapter
+    if settings.backend == "replay":
+        return
+    from icl.mllm.backends.probe import for_every_task, require_adapter, tell_image_cost
 
-        for backend in each:
-            require_adapter(open_backend(settings), for_every_task(backend))
+    base = open_backend(settings)
+    tell_image_cost(base)
+    for backend in each if adapted else []:
+        require_adapter(base, for_every_task(backend))

@@ -223,10 +223,26 @@ class Served:
         except (Transient, Declined) as error:
             return Answer("", error=str(error))
         except Refused as error:
-            remedy = "Correct mllm.model, mllm.adapter_model or mllm.url, or start the server with this model."
-            if isinstance(error, BadRequest):
-                remedy = "Mend what the server names: a setting under mllm, or a flag that the server is started with."
-            raise InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy) from error
+            raise self._refusal(error) from error
+
+    def once(self, request: Request) -> Answer | None:
+        """What one try gives; None where it fails.
+
+        Raises:
+            InputError: the server refuses every such question.
+        """
+        try:
+            return self._ask(request)
+        except (Transient, Declined):
+            return None
+        except Refused as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Refused) -> InputError:
+        remedy = "Correct mllm.model, mllm.adapter_model or mllm.url, or start the server with this model."
+        if isinstance(error, BadRequest):
+            remedy = "Mend what the server names: a setting under mllm, or a flag that the server is started with."
+        return InputError(f"MLLM server {self.url}", f"{error}{through(self.url)}", "an answer", remedy)
 
     def _once(self, request: Request) -> Answer:
         start = time.perf_counter()

@@ -3,11 +3,11 @@
 import os
 
 import pytest
-from fake_servers import MLLMServer
+from fake_servers import MLLMServer, ollama_body
 from PIL import Image
 
 from icl.errors import InputError
-from icl.mllm.backends.registry import open_backend
+from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.protocol import Request
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
@@ -155,3 +155,39 @@ def test_the_grid_is_that_of_the_model_behind_a_name(tmp_path):
     Image.new("RGB", (8, 16)).save(tmp_path / "0.png")
     assert identity(vllm(entry={**VLLM, "root": "Qwen/Qwen3-VL-8B-Instruct"}))["grid"] == "32"
     assert identity(vllm())["grid"] == "28"
+
+
+def on_a_grid(grid: int, least: int = 0):
+    """Visual tokens of a server's processor, with two marks around them."""
+    return lambda width, height: max(least, (width // grid) * (height // grid)) + 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "name, grid, least, told", [("base", 28, 0, ""), ("base", 28, 1024, "1,026"), ("qwen3-vl", 32, 64, "")]
+)
+def test_an_image_that_costs_more_than_the_budget_implies_is_told_with_the_figure(
+    backend, name, grid, least, told, capsys
+):
+    """Once, at the start: Ollama makes at least 1,024 tokens of one, where 50,176 pixels are 64."""
+    with MLLMServer(reply, (name,), image_tokens=on_a_grid(grid, least)) as server:
+        check_server(settings(server, backend, model=name, adapter_model=""))
+    said = capsys.readouterr().err
+    assert said.count("WARNING") == bool(told)
+    assert f"140 x 336 pixels costs {told} prompt tokens, where mllm.max_pixels (50,176) implies 60" in said or not told
+
+
+def test_a_server_that_counts_no_tokens_is_not_doubted(capsys):
+    with MLLMServer(reply, ("base",), script=lambda body: (200, ollama_body("A man."))) as server:
+        check_server(settings(server, "ollama", adapter_model=""))
+    assert "WARNING" not in capsys.readouterr().err
+
+
+def test_a_model_that_takes_no_images_is_found_out_at_the_start():
+    def script(body):
+        if "image_url" in str(body):
+            return 400, {"error": {"message": "At most 0 image(s) may be provided in one prompt."}}
+
+    with MLLMServer(reply, ("base",), script=script) as server:
+        with pytest.raises(InputError, match="At most 0 image.*Mend what the server names"):
+            check_server(settings(server, adapter_model=""))
