@@ -55,7 +55,8 @@ def tell_image_cost(backend: Served) -> None:
     if tokens > DEARER * expected + MARKS:
         announce(
             f"WARNING MLLM server {backend.url}: an image of {wide * grid} x {high * grid} pixels costs {tokens:,} prompt "
-            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there (docs/backends.md)"
+            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there "
+            "(docs/backends.md)"
         )
 
 
