@@ -55,7 +55,7 @@ onstart:
 
     if sentence := begin(settings.results):
         raise WorkflowError(sentence)
-    or_stop(check_server, settings.mllm)  # a server that is down is reported before any work
+    or_stop(check_server, settings.mllm, settings.seeds)  # a server that is down is reported before any work
     keep(workflow.dag.needrun_jobs(), settings.results)
 
 

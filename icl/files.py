@@ -142,6 +142,26 @@ def file_digest(path: Path) -> str:
     return _digest(path)
 
 
+def folder_digest(folder: str) -> str:
+    """sha256 over the files of a model or adapter folder; a hub id stands for itself."""
+    root = Path(folder)
+    if not root.is_dir():
+        return folder
+    files = sorted(p for p in root.iterdir() if p.suffix in (".safetensors", ".json", ".jinja"))
+    return hashlib.sha256(json.dumps([(p.name, file_digest(p)) for p in files]).encode()).hexdigest()
+
+
+def make_readable(folder: Path) -> None:
+    """Make a folder's files readable to whoever may read the folder: safetensors writes them for their owner alone.
+
+    A server often runs as another user.
+    """
+    for path in folder.rglob("*"):
+        mode = path.parent.stat().st_mode & 0o666
+        if path.is_file() and path.stat().st_mode & 0o666 != mode:
+            path.chmod(mode)
+
+
 def write_checksums(folder: Path, pattern: str = "*.safetensors") -> None:
     """sha256 of a folder's files that match a pattern (`**/*`: all of them), in sha256sum's format."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import random
@@ -12,6 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
 
 FAULTS = ("refuse", "429", "500", "empty", "thinking", "cut", "off-format", "slow", "not-json")
 
@@ -25,6 +28,12 @@ class MLLMServer(ThreadingHTTPServer):
         refused: fields of a request that the server does not know (answered by HTTP 422, with their names).
         room: words that an answer needs; with a smaller limit it is cut short, and the server says so.
         script: the whole reply instead: a request's body to (status, JSON or bytes); None leaves it to `reply`.
+        pages: further pages by path (with their query), and `entry`: more of each listed model.
+        image_tokens: what a picture of this width and height costs beside the prompt's 40; nothing without it.
+        cached: prompt tokens that replies of OpenAI's form say to be from a cache.
+        fingerprint: of the replies of OpenAI's form.
+        digests: Ollama's of some models, where they are not the names' own.
+        only: the one model that it has, which answers whatever is asked for. honest: the reply then names it.
     """
 
     daemon_threads = True
@@ -41,10 +50,23 @@ class MLLMServer(ThreadingHTTPServer):
         refused: tuple[str, ...] = (),
         room: int = 0,
         script: Callable[[dict], tuple[int, object] | None] | None = None,
+        digests: dict[str, str] | None = None,
+        pages: dict[str, dict] | None = None,
+        entry: dict | None = None,
+        fingerprint: str | None = None,
+        cached: int | None = None,
+        image_tokens: Callable[[int, int], int] | None = None,
+        only: str = "",
+        honest: bool = True,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: list[tuple[float, str]] = []
         """(time.time(), prompt) of every whole answer, when it had been sent."""
+        self.digests = {model: f"digest-of-{model}" for model in models} | (digests or {})
+        self.only, self.honest = only, honest
+        self.pages, self.entry, self.fingerprint = pages or {}, entry or {}, fingerprint
+        self.cached, self.image_tokens = cached, image_tokens
+        self.looked_up: list[str] = []
         self.reply, self.models, self.logprobs, self.slow = reply, models, logprobs, slow
         self.fault_share, self.faults, self.rng = fault_share, faults, random.Random(0)
         self.refused, self.room, self.script, self.bodies = refused, room, script, []
@@ -96,17 +118,26 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(content).encode())
 
     def do_GET(self):
+        self.server.looked_up.append(self.path)
+        if self.path in self.server.pages:
+            found = self.server.pages[self.path]
+            return self._json(*found) if isinstance(found, tuple) else self._json(200, found)
         if self.path == "/api/tags":
-            models = [{"model": m, "name": m, "digest": f"digest-of-{m}", "size": 1} for m in self.server.models]
+            digests = self.server.digests
+            models = [{"model": m, "name": m, "digest": digests[m], "size": 1} for m in self.server.models]
             return self._json(200, {"models": models})
         if self.path == "/v1/models":
-            data = [{"id": m, "object": "model", "created": 0, "owned_by": "tests"} for m in self.server.models]
+            entry = {"object": "model", "created": 0, "owned_by": "tests", **self.server.entry}
+            data = [{"id": m, **entry, **entry.get(m, {})} for m in self.server.models]
             return self._json(200, {"object": "list", "data": data})
         self._json(404, {"error": "no such page"})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         ollama = self.path == "/api/chat"
+        wanted = body["model"]
+        if self.server.only:
+            body["model"] = self.server.only
         if body["model"] not in self.server.models:
             error = f"model '{body['model']}' not found"
             return self._json(404, {"error": error} if ollama else {"error": {"message": error}})
@@ -136,6 +167,15 @@ class _Handler(BaseHTTPRequestHandler):
         answer = (_ollama_answer if ollama else _openai_answer)(
             body, text, yes if self.server.logprobs else None, fault
         )
+        if image and self.server.image_tokens:
+            tokens = 40 + self.server.image_tokens(*Image.open(io.BytesIO(image)).size)
+            (answer if ollama else answer["usage"])["prompt_eval_count" if ollama else "prompt_tokens"] = tokens
+        if self.server.cached is not None and not ollama:
+            answer["usage"]["prompt_tokens_details"] = {"cached_tokens": self.server.cached}
+        if self.server.fingerprint and not ollama:
+            answer["system_fingerprint"] = self.server.fingerprint
+        if not self.server.honest:
+            answer["model"] = wanted
         limit = (
             body.get("options", {}).get("num_predict")
             if ollama

@@ -46,10 +46,17 @@ def job(snakemake):
 
 
 def settings_of(snakemake):
-    """The whole configuration; a rule's params hold only what may change its result."""
+    """The whole configuration, with the served adapter of the job's seed (or of the first, where it has none).
+
+    A rule's params hold only what may change its result.
+    """
+    from dataclasses import replace
+
     from icl.workflow.config import load_settings
 
-    return load_settings(snakemake.config)
+    settings = load_settings(snakemake.config)
+    seed = getattr(snakemake.wildcards, "seed", settings.seeds[0])
+    return replace(settings, mllm=settings.mllm.of_seed(seed))
 
 
 def say(text: str) -> None:

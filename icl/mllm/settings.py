@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from icl.fields import setting
 
@@ -20,7 +20,15 @@ class MLLMSettings:
     url: str = setting(
         "", "Server of the ollama (http://host:11434) and openai (http://host:8000/v1) back-ends.", operational=True
     )
-    adapter_model: str = setting("", "The served name of the model with the LoRA adapter (ollama and openai).")
+    revision: str = setting(
+        "",
+        "Your word for what a server runs (its precision, its version); it stands for address and version in the identity of "
+        "stored answers, which a moved or updated server then keeps.",
+    )
+    adapter_model: str = setting(
+        "",
+        "The served name of the model with the LoRA adapter (ollama and openai); {seed} in it stands for the training seed.",
+    )
     concurrency: int = setting(8, "Questions asked of a server side by side.", low=1, high=1024, operational=True)
     timeout: float = setting(120.0, "Seconds to wait for a server's answer.", low=0.1, high=1_000_000, operational=True)
     tries: int = setting(5, "Tries at a question before it is marked as failed.", low=1, high=1000, operational=True)
@@ -57,6 +65,10 @@ class MLLMSettings:
     adapter_tasks: tuple[str, ...] = setting(("localise",), "Prompts answered with the LoRA adapter on.")
     max_new_tokens_vqa: int = setting(240, "Generation limit of T_vqa.", low=1, high=1_000_000)
     max_new_tokens_text: int = setting(200, "Generation limit of T_aggr, T_dec and T_rwt.", low=1, high=1_000_000)
+
+    def of_seed(self, seed: int | str) -> MLLMSettings:
+        """The same with the adapter of one training seed."""
+        return replace(self, adapter_model=self.adapter_model.replace("{seed}", str(seed)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -80,13 +81,19 @@ class AnswerStore:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
 
-    def add(self, rows: Sequence[tuple[str, Request, Answer]]) -> None:
-        """Append answers, failed ones too, and sync them to disk."""
+    def add(self, rows: Sequence[tuple[str, Request, Answer]], since: float | None = None) -> None:
+        """Append answers, failed ones too, and sync them to disk.
+
+        Args:
+            since: time.time() from which on they were waited for; it is noted with the present time, for the cost table.
+        """
+        span = {} if since is None else {"span": [round(since, 3), round(time.time(), 3)]}
         with self.path.open("ab") as file:
             for key, request, answer in rows:
                 if not answer.error:
                     self.answers[key] = answer
                 row = {"key": key, "task": request.task, "image": str(request.image or ""), "answer": vars(answer)}
+                row |= span
                 file.write(json.dumps(row).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -154,10 +161,12 @@ class CachedBackend:
             parts = ([found] for found in stream([request for _, request in todo]))
         else:
             parts = self._portions([request for _, request in todo])
+        since = time.time()
         for part in parts:
             found = [(*todo[k], answer) for k, answer in part]
-            self.store.add(found)
+            self.store.add(found, since)
             yield found
+            since = time.time()
 
     def _portions(self, requests: list[Request]) -> Iterator[list[tuple[int, Answer]]]:
         for start in range(0, len(requests), self.portion):

@@ -26,6 +26,7 @@ from tokenizers import (
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
+from icl.files import make_readable
 from icl.pretrain.schedule import optimise
 from icl.pretrain.settings import PretrainSettings
 from icl.pretrain.vision import flipped
@@ -165,3 +166,4 @@ def pretrain_synthclip(settings: PretrainSettings, work: Path, out: Path) -> Non
     del model.vision_model.embeddings.forward
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    make_readable(out)

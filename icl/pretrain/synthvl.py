@@ -21,6 +21,7 @@ from transformers.models.qwen2_vl import Qwen2VLProcessor
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
+from icl.files import make_readable
 from icl.mllm import prompts
 from icl.mllm.qwen.model import mrope_positions, speed_up_on_cpu
 from icl.pretrain import instructions as ask
@@ -243,3 +244,4 @@ def pretrain_synthvl(settings: PretrainSettings, work: Path, out: Path) -> None:
         _stage(work / f"{name}.safetensors", model, partial(train_mixture, model, batcher, name, steps))
     model.save_pretrained(out)
     processor.save_pretrained(out)
+    make_readable(out)

@@ -7,7 +7,7 @@ INDEX = """# What is in this folder
 | `table.csv`, `summary.csv`, `summary.md` | a row per (benchmark, method, seed); means over seeds |
 | `timing.csv` | seconds per query of the re-rankings, by stage; no answer from the store |
 | `judge.csv` | T_loc on held-out questions before and after LoRA |
-| `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds |
+| `mllm_cost.csv` | what the MLLM was asked, by stage and kind: questions, calls, tokens, seconds, time by the clock |
 | `provenance.json` | versions, commit, machine, configuration, hashes of the prompts |
 | `report.html` | all tables and figures on one page, which opens offline |
 | `tables/*.csv, *.html, *.md, *.tex` | the paper's tables beside its numbers (3: `cross_domain`, 4: `fine_coarse`) |
@@ -20,7 +20,7 @@ INDEX = """# What is in this folder
 | `embeddings/...`, `metrics/...` | embeddings of each split; retrieval metrics with each query's ranks |
 | `sft/seed<n>/`, `lora/seed<n>/` | records of the SFT set and its card; the adapter, its history and evaluation |
 | `augment/<name>/` | RDA's augmented captions |
-| `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val (`chosen.json`), every interaction (`record.jsonl`), metrics, times |
+| `thi/<name>/<retriever>/<judge>/seed<n>/` | xi, with its sweep on val; every interaction; metrics; times |
 | `yes/...`, `neighbours/...`, `evidence/...` and so on | the same of every other way to re-rank |
 | `captions/<name>/<split>/` | the MLLM's captions of a gallery, and what they cost |
 | `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |

@@ -51,7 +51,7 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
 
 
 TIMING_COLUMNS = (
-    ["benchmark", "method", "seed", "seconds_per_query", "seconds_low", "seconds_high", "unsteady"]
+    ["benchmark", "method", "seed", "seconds_per_query", "seconds_low", "seconds_high", "unsteady", "server_cache"]
     + ["paper_seconds_per_query"]
     + [f"{part}_seconds" for part in SPLIT]
     + ["p50_seconds", "p95_seconds"]
@@ -59,9 +59,10 @@ TIMING_COLUMNS = (
     + ["passes", "own_load", "others_load", "cores", "queries", "queries_timed", "queries_timed_alone"]
 )
 """Seconds are per query. The median of the passes, the fastest and the slowest of them; why the time cannot be trusted
-(empty: nothing speaks against it); the paper's; the median pass by stage; p50 and p95 of queries run one by one; MLLM
-questions a query, over the whole split; CPU seconds a second of the job's own process and of all others while the passes
-ran, and the machine's cores; queries of the split, of each pass, and run one by one."""
+(empty: nothing speaks against it); what a server took from its cache of prompts (empty without a server); the paper's; the
+median pass by stage; p50 and p95 of queries run one by one; MLLM questions a query, over the whole split; CPU seconds a
+second of the job's own process and of all others while the passes ran, and the machine's cores; queries of the split, of
+each pass, and run one by one."""
 
 
 class _Line:
@@ -103,7 +104,7 @@ class _Line:
         line = dict(self.key, paper_seconds_per_query=self._paper("seconds_per_query"))
         for name in ("seconds_per_query", "seconds_low", "seconds_high", "passes", "own_load", "others_load", "cores"):
             line[name] = found[name]
-        line["unsteady"] = found["unsteady"] or None
+        line |= {name: found[name] or None for name in ("unsteady", "server_cache")}
         line |= {f"{part}_seconds": found["split"][part] for part in SPLIT}
         line |= {"p50_seconds": found["p50"], "p95_seconds": found["p95"]}
         line |= {f"{kind}_calls_per_query": found["calls"].get(kind, 0) / found["queries"] for kind in CALLS}

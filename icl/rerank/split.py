@@ -18,7 +18,7 @@ from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import EmbeddingScores, MatrixScores, Part, Scores
 from icl.rerank.settings import RerankSettings, THISettings
-from icl.rerank.timing import Run, time_of, untimed
+from icl.rerank.timing import Run, cache_words, time_of, untimed
 from icl.retriever.encoding.given import GivenScores, open_scores
 from icl.retriever.encoding.vectors import Embeddings
 
@@ -122,11 +122,17 @@ class Split:
         return rows if queries is None else rows[queries]
 
     def timed(self, run: Run, calls: dict[str, int], count: int | None, passes: int) -> dict:
-        """`time_of` a re-ranking of this split; without seconds where answers are only replayed."""
+        """`time_of` a re-ranking of this split; without seconds where answers are only replayed.
+
+        Through a server it says how much of the prompts came from the server's cache, which this process cannot empty.
+        """
         if is_replay(self.backend):
             return untimed(calls, len(self.captions))
-        local = self.backend is None or self.mllm.backend not in SERVED
-        return time_of(run, calls, len(self.captions), count, passes, local=local)
+        if self.backend is None or self.mllm.backend not in SERVED:
+            return time_of(run, calls, len(self.captions), count, passes)
+        before = self.backend.cache_use()
+        found = time_of(run, calls, len(self.captions), count, passes, local=False)
+        return found | {"server_cache": cache_words(before, self.backend.cache_use())}
 
 
 def _encoder(retriever: Path) -> Encoder:

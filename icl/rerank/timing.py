@@ -87,6 +87,16 @@ def unsteadiness(spread: float | None, load: Load, local: bool) -> str:
     return "; ".join(why)
 
 
+def cache_words(before: tuple[int, int], after: tuple[int, int]) -> str:
+    """Whether a server answered from its cache of prompts' beginnings, which is why a later pass may be faster.
+
+    Args:
+        before, after: its `cache_use` when the timing began, and when it ended.
+    """
+    tokens, cached = (late - early for early, late in zip(before, after, strict=True))
+    return f"{cached / tokens:.0%} of the prompt tokens" if tokens else "not told"
+
+
 def time_of(
     run: Run,
     calls: dict[str, int],
@@ -110,6 +120,7 @@ def time_of(
         seconds_low, seconds_high, spread: of the passes. passes, timed_together: passes, and queries of each.
         own_load, others_load (CPU seconds in a second), cores; unsteady: a reason, or empty.
         p50, p95, timed_alone: seconds of queries asked one by one. calls, queries: as given.
+        server_cache: empty, as no server is asked (`cache_words`).
     """
     size = queries if count is None else min(count, queries)
     chosen = np.unique(np.linspace(0, queries - 1, size).astype(int)).tolist()
@@ -134,6 +145,7 @@ def time_of(
         "others_load": load.others,
         "cores": load.cores,
         "unsteady": unsteadiness(spread, load, local),
+        "server_cache": "",
         "calls": calls,
         "queries": queries,
     }
@@ -149,4 +161,10 @@ def untimed(calls: dict[str, int], queries: int) -> dict:
     numbers = ("seconds_per_query", "seconds_low", "seconds_high", "spread", "own_load", "others_load", "cores")
     counts = dict.fromkeys(("passes", "timed_together", "timed_alone"), 0)
     times = dict.fromkeys((*numbers, "p50", "p95")) | counts
-    return times | {"split": dict.fromkeys(STAGES), "unsteady": "", "calls": calls, "queries": queries}
+    return times | {
+        "split": dict.fromkeys(STAGES),
+        "unsteady": "",
+        "server_cache": "",
+        "calls": calls,
+        "queries": queries,
+    }

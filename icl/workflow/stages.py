@@ -26,10 +26,10 @@ STAGE_VERSIONS = {
     "mine": 1,
     "records": 1,
     "lora": 3,
-    "judge": 3,
-    "augment": 5,
-    "sweeps": 6,
-    "rerank": 5,
+    "judge": 4,
+    "augment": 6,
+    "sweeps": 7,
+    "rerank": 6,
     "describe": 1,
     "report": 4,
     "figures": 2,
@@ -39,7 +39,7 @@ STAGE_VERSIONS = {
 GENERATOR = ("layout", "root", "generator", "domain", "seed", "images_per_identity") + tuple(
     f"{split}_identities" for split in ("train", "val", "test")
 )
-_ANSWERER = ("backend", "model", "max_pixels", "precision")
+_ANSWERER = ("backend", "model", "revision", "max_pixels", "precision")
 _JUDGE = (*_ANSWERER, "adapter_model", "adapter_tasks")
 _TEXTS = ("max_new_tokens_vqa", "max_new_tokens_text")
 #: Keys of `mllm` by what asks it.

@@ -17,7 +17,7 @@ from icl.data.images import ImageStore
 from icl.data.pictures import MAX_ASPECT, MAX_PIXELS, load_image, within_aspect
 from icl.data.verify import inspect_image
 from icl.errors import InputError
-from icl.mllm.backends.served import encoded_image
+from icl.mllm.backends.pictures import encoded_image
 
 Image.init()
 WIDTH, HEIGHT_ = 40, 20

@@ -79,6 +79,7 @@ RERUNS = {
     "mllm.backend": ASKS,
     "mllm.model": ANSWERS,
     "mllm.url": NOTHING,
+    "mllm.revision": ASKS,
     "mllm.adapter_model": JUDGES,
     "mllm.concurrency": NOTHING,
     "mllm.timeout": NOTHING,

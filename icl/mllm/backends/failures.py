@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Iterable, Mapping
-
-from icl.progress import announce
+from collections.abc import Iterable
 
 
 class Transient(Exception):
@@ -20,6 +17,10 @@ class Declined(Exception):
 
 class Refused(Exception):
     """A failure that no other try will mend, of this question or another (wrong request, unknown model, no access)."""
+
+
+class BadRequest(Refused):
+    """The server has understood who is asked, and takes no such question (HTTP 400 or 422); its reason says why."""
 
 
 _FILTER = re.compile(
@@ -53,7 +54,7 @@ def failure_of(status: int, said: str, answered: bool = False) -> Exception:
     if status == 413 or (status in (200, 400, 422) and _TOO_LONG.search(said)):
         return Declined(f"too long: {reason}")
     if status in (400, 422):
-        return Declined(f"bad request: {reason}") if answered else Refused(f"HTTP {status}: {reason}")
+        return Declined(f"bad request: {reason}") if answered else BadRequest(f"HTTP {status}: {reason}")
     return Transient(f"error in a reply: {reason}" if status == 200 else f"HTTP {status}: {reason}")
 
 
@@ -65,11 +66,11 @@ def shortened(said: str, limit: int = 300) -> str:
 
 def reason_of(said: str) -> str:
     """The message in an error's body, of whatever form; the body itself where there is none."""
-    words = [*_named(said, ("message", "msg", "detail", "error", "code"))]
+    words = [*named(said, ("message", "msg", "detail", "error", "code"))]
     return shortened("; ".join(dict.fromkeys(words)) or said or "nothing said")
 
 
-def _named(said: str, names: Iterable[str]) -> Iterable[str]:
+def named(said: str, names: Iterable[str]) -> Iterable[str]:
     """Texts under these names in a JSON body, in its order; what a server quotes of the request has others."""
     try:
         todo = [json.loads(said)]
@@ -87,34 +88,3 @@ def _named(said: str, names: Iterable[str]) -> Iterable[str]:
                     yield from (item for item in value if isinstance(item, str))
                 elif isinstance(value, dict | list):
                     todo.append(value)
-
-
-class Wishes:
-    """The parts of a request that a server may refuse to know; what it refuses is left out from then on, or asked otherwise.
-
-    Args:
-        costs: by the word that a refusal names, what is lost without it, told once; "" where nothing is.
-    """
-
-    def __init__(self, server: str, costs: Mapping[str, str]) -> None:
-        self.server, self.costs = server, costs
-        self.refused: set[str] = set()
-        self._lock = threading.Lock()
-
-    def granted(self, wishes: Mapping[str, dict]) -> dict[str, dict]:
-        """Those that were not refused."""
-        return {word: wish for word, wish in wishes.items() if word not in self.refused}
-
-    def learn(self, status: int, said: str, sent: Iterable[str]) -> bool:
-        """Whether an error refuses some of what was sent, so that the question can be put again without it."""
-        if status not in (400, 422) or isinstance(failure_of(status, said), Declined):
-            return False
-        texts = [*_named(said, ("message", "msg", "detail", "error", "param", "loc"))]
-        named = " ".join(texts or [said]).lower()
-        words = [word for word in sent if re.search(rf"(?<![a-z]){word}", named)]
-        with self._lock:
-            for word in words:
-                if word not in self.refused and (cost := self.costs.get(word)):
-                    announce(f"WARNING MLLM server {self.server} does not take `{word}` and is asked without: {cost}")
-                self.refused.add(word)
-        return bool(words)

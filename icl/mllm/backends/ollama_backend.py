@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 
@@ -10,27 +9,27 @@ import httpx
 import ollama
 
 from icl.errors import InputError
-from icl.mllm.backends.failures import Transient, Wishes, failure_of, shortened
+from icl.mllm.backends.facts import get_json, identity_of, patiently
+from icl.mllm.backends.failures import Transient, failure_of, shortened
 from icl.mllm.backends.network import client_for, through
+from icl.mllm.backends.pictures import encoded_image
 from icl.mllm.backends.replies import Reply, ollama_reply, parsed
-from icl.mllm.backends.served import Served, encoded_image, verdict_identity, with_room
+from icl.mllm.backends.served import FEWER_SHARES, NEUTRAL, NO_SHARES, SAMPLING_COSTS, TOPS, Served, with_room
+from icl.mllm.backends.wishes import Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
-TOP = 20
-"""Most likely tokens asked for in each place (servers from 0.12.11 on have them)."""
 COSTS = {
-    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "logprob": NO_SHARES,
     "format": "",  # the words are read, whatever they are
     "temperature": "answers are drawn at the model's own temperature, and another run may get others",
     "seed": "what is drawn at random cannot be drawn again",
+    **SAMPLING_COSTS,
 }
 """What is lost without a part of the request, by the word that a server's refusal of it names."""
 HERE = "http://127.0.0.1:11434"
 """Where Ollama listens if nothing else is said."""
-BARE = 3
-"""Replies without probabilities after which a server is taken for an older one: a fault alone is no proof."""
 
 
 UNREADABLE = (
@@ -52,11 +51,7 @@ class OllamaBackend(Served):
     """
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
-        super().__init__(settings, self._chat)
-        self.adapted = adapter is not None
-        if self.adapted and not settings.adapter_model:
-            remedy = "Name the model made with the adapter in mllm.adapter_model, or leave out the rows that use LoRA."
-            raise InputError("mllm.adapter_model", "no name", "the adapter's model on the server", remedy)
+        super().__init__(settings, self._chat, adapter is not None)
         self.url = settings.url or os.environ.get("OLLAMA_HOST") or HERE
         self.url = f"127.0.0.1{self.url}" if self.url.startswith(":") else self.url
         hooks = {"response": [self._keep_body]}
@@ -64,10 +59,10 @@ class OllamaBackend(Served):
             self.url,
             lambda options: ollama.Client(host=self.url, timeout=settings.timeout, event_hooks=hooks, **options),
         )
-        self.wishes, self._last = Wishes(self.url, COSTS), threading.local()
+        self.wishes, self._last = Wishes(self.url, COSTS, {"logprob": FEWER_SHARES}), threading.local()
         self._digests: dict[str, str] = {}
-        self._bare: float = 0
-        """Replies without probabilities, as long as there were none with them."""
+        self._pages = ""
+        """Address of Ollama's API, as its client has made it of `mllm.url`; known after the first reply."""
 
     def check(self) -> None:
         """Whether the server is there and has the models.
@@ -77,63 +72,76 @@ class OllamaBackend(Served):
         """
         where, remedy = f"Ollama server {self.url}", "Start `ollama serve`, or correct mllm.url."
         try:
-            have = {str(model.model): model.digest or "" for model in self.client.list().models}
-        except UNREADABLE as error:
-            found = f"{_reason(error)}{through(self.url)}"
-            raise InputError(where, found, "a list of models", remedy) from error
-        self._digests = have
-        wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
+            self._list()
+        except Transient as error:
+            raise InputError(where, str(error), "a list of models", remedy) from error
+        wanted, have = self.models(), self._digests
         for name in wanted:
             if name not in have and f"{name}:latest" not in have:
                 raise InputError(where, f"models {', '.join(sorted(have)) or 'none'}", name, f"Run: ollama pull {name}")
+        base, last = (self._digest(name) for name in (wanted[0], wanted[-1]))
+        if self.adapted and base and base == last:
+            found, remedy = f"one model under both names (digest {base[:12]})", "Make it from the merged GGUF files."
+            raise InputError(where, found, f"{wanted[-1]}: {wanted[0]} with the adapter", remedy)
 
-    def identity(self, task: str) -> dict[str, str]:
-        """The digest of the model that answers this task, the pixel budget, and how verdicts are read."""
+    def look_up(self, name: str) -> dict[str, str]:
+        """The digest of a model, which is that of its content: where it runs is of no account then.
+
+        Raises:
+            InputError: the server does not answer.
+        """
         if not self._digests:
-            self.check()
-        name = self._model(task)
-        digest = self._digests.get(name) or self._digests.get(f"{name}:latest", "")
-        found = {"backend": "ollama", "model": name, "digest": digest, "max_pixels": str(self.settings.max_pixels)}
-        return found | verdict_identity(task)
+            patiently(self.settings, self.url, self._list)
+        digest, version = self._digest(name), get_json(self.settings, f"{self._pages}/version").get("version")
+        server = {"version": version} if isinstance(version, str) else {}
+        found = identity_of(self.settings, self.url, {"digest": digest}, server)
+        if digest:
+            found.pop("host", None)
+        return found
 
-    def forget_images(self) -> None:
-        """Nothing is kept between questions."""
+    def _list(self) -> None:
+        """Look up which models there are.
 
-    def _model(self, task: str) -> str:
-        adapted = self.adapted and task in self.settings.adapter_tasks
-        return self.settings.adapter_model if adapted else self.settings.model
+        Raises:
+            Transient: another try may tell.
+        """
+        try:
+            self._digests = {str(model.model): model.digest or "" for model in self.client.list().models}
+        except UNREADABLE as error:
+            raise Transient(f"{_reason(error)}{through(self.url)}") from error
+
+    def _digest(self, name: str) -> str:
+        return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
 
     def _chat(self, request: Request) -> Answer:
         user = {"role": "user", "content": request.text}
         if request.image is not None:
-            user["images"] = [encoded_image(request.image, self.settings.max_pixels)]
+            user["images"] = [encoded_image(request.image, self.settings.max_pixels, self.grid)]
         return with_room(request, lambda limit: self._send(request, user, limit))
 
     def _send(self, request: Request, user: dict, limit: int) -> Reply:
+        own = {"temperature": request.temperature, "seed": request.seed, **NEUTRAL, "top_k": 0, "repeat_penalty": 1.0}
         while True:
-            options = {"temperature": request.temperature, "seed": request.seed}
-            wishes = self.wishes.granted(
-                {name: {name: value} for name, value in options.items()} | self._wanted(request)
-            )
-            options = {name: value for name, value in options.items() if name in wishes}
+            wishes = {name: {name: value} for name, value in own.items()} | self._wanted(request)
+            sent = self.wishes.granted(wishes)
+            options = {name: value for name, value in own.items() if name in sent}
             options |= {"num_ctx": self.settings.num_ctx, "num_predict": limit}
-            more = {name: value for word in ("logprob", "format") for name, value in wishes.get(word, {}).items()}
+            more = {name: value for word in ("logprob", "format") for name, value in sent.get(word, {}).items()}
             try:
                 reply = self._put(request, user, options, more)
             except ollama.ResponseError as error:
                 said = self._last.body.decode("utf-8", "replace")
-                if self.wishes.learn(error.status_code, said, wishes):
+                if self.wishes.learn(error.status_code, said, sent, wishes):
                     continue
                 raise failure_of(error.status_code, said, request.task in self.answered) from error
-            if request.choices:
-                self._bare = -math.inf if any(position.top for position in reply.positions) else self._bare + 1
+            self.wishes.taken(sent)
             return reply
 
     def _put(self, request: Request, user: dict, options: dict, more: dict) -> Reply:
         self._last.body = b""
         try:
             self.client.chat(
-                self._model(request.task),
+                self.model_of(request.task),
                 [{"role": "system", "content": system_text()}, user],
                 options=options,
                 keep_alive=self.settings.keep_alive,
@@ -145,17 +153,18 @@ class OllamaBackend(Served):
             raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
         except (ValueError, TypeError, AttributeError, RecursionError):
             pass  # of another form than the client knows: what can be read of it is read here
-        return ollama_reply(parsed(self._last.body))
+        return self.heard(self.model_of(request.task), ollama_reply(parsed(self._last.body)), "logprobs" in more)
 
     def _keep_body(self, response: httpx.Response) -> None:
         self._last.body = response.read()
+        self._pages = str(response.url).rpartition("/")[0]
 
-    def _wanted(self, request: Request) -> dict[str, dict]:
-        """Yes/No by token probabilities; from an older server, which has none, as one of two words (JSON schema)."""
+    def _wanted(self, request: Request) -> dict[str, dict | list[dict]]:
+        """Yes/No by token probabilities, which servers from 0.12.11 on have; else as one of two words (JSON schema)."""
         if not request.choices:
             return {}
-        if self._bare < BARE and "logprob" not in self.wishes.refused:
-            return {"logprob": {"logprobs": True, "top_logprobs": TOP}}
+        if not self.bare and "logprob" not in self.wishes.refused:
+            return {"logprob": [{"logprobs": True, "top_logprobs": top} for top in TOPS]}
         return {"format": {"format": {"type": "string", "enum": list(request.choices)}}}
 
 

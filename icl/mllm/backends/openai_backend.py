@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import quote
 
 import openai
 
 from icl.errors import InputError
-from icl.mllm.backends.failures import Transient, Wishes, failure_of, reason_of, shortened
+from icl.mllm.backends.facts import get_json, identity_of, of_llama_cpp, of_vllm, patiently
+from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
-from icl.mllm.backends.replies import Reply, openai_reply, parsed
-from icl.mllm.backends.served import Served, data_uri, verdict_identity, with_room
+from icl.mllm.backends.pictures import data_uri
+from icl.mllm.backends.replies import Reply, name_of, openai_reply, parsed
+from icl.mllm.backends.served import (
+    FEWER_SHARES,
+    NEUTRAL,
+    NO_SHARES,
+    NO_TOP_K,
+    SAMPLING_COSTS,
+    TOPS,
+    Served,
+    with_room,
+)
+from icl.mllm.backends.wishes import LIMITS, Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
 
-TOP = 20
-"""Most likely tokens asked for in each place."""
 COSTS = {
-    "logprob": "Yes and No have no probabilities; a row that ranks by them knows 0 and 1 only",
+    "logprob": NO_SHARES,
     "structured": "",  # the words are read, whatever they are
     "max_tokens": "",  # max_completion_tokens says the same
     "max_completion_tokens": "answers have no limit",
     "temperature": "answers are drawn at the server's own temperature, and another run may get others",
     "seed": "what is drawn at random cannot be drawn again",
+    **SAMPLING_COSTS,
 }
 """What is lost without a part of the request, by the word that a server's refusal of it names."""
 
@@ -35,11 +47,7 @@ class OpenAIBackend(Served):
     """
 
     def __init__(self, settings: MLLMSettings, adapter: str | None = None) -> None:
-        super().__init__(settings, self._complete)
-        self.adapted = adapter is not None
-        if self.adapted and not settings.adapter_model:
-            remedy = "Name the served adapter in mllm.adapter_model, or leave out the rows that use LoRA."
-            raise InputError("mllm.adapter_model", "no name", "the adapter's name on the server", remedy)
+        super().__init__(settings, self._complete, adapter is not None)
         if not settings.url.startswith(("http://", "https://")) or not host_of(settings.url):
             expected = "the server's address, such as http://host:8000/v1"
             raise InputError("mllm.url", repr(settings.url), expected, "Give it with http:// or https://.")
@@ -54,7 +62,7 @@ class OpenAIBackend(Served):
                 http_client=openai.DefaultHttpxClient(**options),
             ),
         )
-        self.wishes = Wishes(settings.url, COSTS)
+        self.wishes = Wishes(settings.url, COSTS, {"logprob": FEWER_SHARES})
 
     def check(self) -> None:
         """Whether the server is there and knows the models.
@@ -66,8 +74,8 @@ class OpenAIBackend(Served):
             InputError: it is not, or it does not.
         """
         try:
-            listed = [model.id for model in self.client.models.list()]
-            names = {name for name in listed if isinstance(name, str)}
+            listed = [model.model_dump() for model in self.client.models.list()]
+            names = {name for entry in listed for name in (entry.get("id"), *_aliases(entry)) if isinstance(name, str)}
         except openai.APIStatusError as error:
             names = {f"no list ({_reason(error)})"}
         except openai.APIConnectionError as error:
@@ -76,51 +84,100 @@ class OpenAIBackend(Served):
             raise InputError(f"MLLM server {self.settings.url}", found, "a list of models", remedy) from error
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
             names = {f"no list ({_reason(error)})"}
-        wanted = [self.settings.model] + [self.settings.adapter_model] * self.adapted
-        for name in wanted:
+        for name in self.models():
             if name not in names:
                 self._ask_a_word(name, names)
 
+    def look_up(self, name: str) -> dict[str, str]:
+        """Of vLLM and llama.cpp, which say that they are: what their own pages tell; of others, the address.
+
+        Raises:
+            InputError: the server does not answer.
+        """
+        entries = patiently(self.settings, self.url, self._entries)
+        entry, root = entries.get(name, {}), self.url.rstrip("/").removesuffix("/v1")
+        if entry.get("owned_by") == "vllm":
+            fingerprint = patiently(self.settings, self.url, lambda: self._fingerprint(name))
+            found = of_vllm(entry, entries, get_json(self.settings, f"{root}/version"), fingerprint)
+        elif entry.get("owned_by") == "llamacpp":
+            found = of_llama_cpp(get_json(self.settings, f"{root}/props?model={quote(name, safe='')}"))
+        else:
+            found = {}, {}
+        return identity_of(self.settings, self.url, *found)
+
+    def _entries(self) -> dict[str, dict]:
+        """Listed models by name and alias; none where the server has no list.
+
+        Raises:
+            Transient: another try may give it.
+        """
+        try:
+            listed = [model.model_dump() for model in self.client.models.list()]
+        except openai.APIConnectionError as error:
+            raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
+        except openai.APIStatusError as error:
+            if error.status_code == 429 or error.status_code >= 500:
+                raise Transient(_reason(error)) from error
+            return {}
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError):
+            return {}
+        found = {}
+        for entry in listed:
+            for name in [entry.get("id"), *_aliases(entry)]:
+                if isinstance(name, str):
+                    found[name] = entry
+        return found
+
+    def _fingerprint(self, name: str) -> str:
+        try:
+            found = parsed(self._say(name)).get("system_fingerprint")
+        except (openai.OpenAIError, AttributeError, ValueError, TypeError) as error:
+            raise Transient(f"no fingerprint: {_reason(error)}") from error
+        return found if isinstance(found, str) else ""
+
+    def _say(self, name: str) -> bytes:
+        """A reply of one word."""
+        word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
+        return self._create(name, word, 1, {})
+
     def _ask_a_word(self, name: str, names: set[str]) -> None:
         try:
-            word = [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}]
-            self._create(name, word, 1, {})
+            who = name_of(parsed(self._say(name)))
         except openai.RateLimitError:
             return  # it is there, and busy
+        except Transient:
+            return  # it said something
         except (openai.OpenAIError, ValueError, TypeError) as error:
             found = (
                 f"models {', '.join(sorted(names)[:8])}; asked for a word: {_reason(error)}{through(self.settings.url)}"
             )
             remedy = "Correct mllm.model or mllm.adapter_model, or start the server with it."
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy) from error
-
-    def identity(self, task: str) -> dict[str, str]:
-        """The server's name for the model that answers this task, the pixel budget, and how verdicts are read."""
-        found = {"backend": "openai", "model": self._model(task), "max_pixels": str(self.settings.max_pixels)}
-        return found | verdict_identity(task)
-
-    def forget_images(self) -> None:
-        """Nothing is kept between questions."""
-
-    def _model(self, task: str) -> str:
-        adapted = self.adapted and task in self.settings.adapter_tasks
-        return self.settings.adapter_model if adapted else self.settings.model
+        if who != name and who in names:
+            found = f"models {', '.join(sorted(names)[:8])}; {name} was asked for a word, and {who} answered"
+            remedy = "Correct mllm.model or mllm.adapter_model: this server answers to any name, with the model it has."
+            raise InputError(f"MLLM server {self.settings.url}", found, name, remedy)
 
     def _complete(self, request: Request) -> Answer:
         content = [{"type": "text", "text": request.text}]
         if request.image is not None:
-            uri = data_uri(request.image, self.settings.max_pixels)
+            uri = data_uri(request.image, self.settings.max_pixels, self.grid)
             content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
         messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
         return with_room(request, lambda limit: self._send(request, messages, limit))
 
     def _send(self, request: Request, messages: list[dict], limit: int) -> Reply:
         wishes = {"temperature": {"temperature": request.temperature}, "seed": {"seed": request.seed}}
+        wishes |= {name: {name: value} for name, value in NEUTRAL.items()}
+        wishes["top_k"] = [{"top_k": value} for value in NO_TOP_K]
+        wishes["repetition_penalty"] = {"repetition_penalty": 1.0}
         if request.choices:
-            wishes["logprob"] = {"logprobs": True, "top_logprobs": TOP}
-            wishes["structured"] = {"extra_body": {"structured_outputs": {"choice": list(request.choices)}}}  # vLLM
+            wishes["logprob"] = [{"logprobs": True, "top_logprobs": top} for top in TOPS]
+            wishes["structured"] = {"structured_outputs": {"choice": list(request.choices)}}  # vLLM
         try:
-            return openai_reply(parsed(self._create(self._model(request.task), messages, limit, wishes)))
+            name = self.model_of(request.task)
+            reply = openai_reply(parsed(self._create(name, messages, limit, wishes)))
+            return self.heard(name, reply, "logprob" in self.wishes.granted(wishes))
         except openai.APITimeoutError as error:
             raise Transient(f"time-out: no answer within {self.settings.timeout:g} s") from error
         except openai.APIConnectionError as error:
@@ -132,18 +189,26 @@ class OpenAIBackend(Served):
 
     def _create(self, model: str, messages: list[dict], limit: int, wishes: dict[str, dict]) -> bytes:
         """The body of a completion; what the server refuses to know is left out from then on."""
+        wishes = wishes | {name: {name: limit} for name in LIMITS}
         while True:
-            limits = {name: {name: limit} for name in ("max_tokens", "max_completion_tokens")}
-            sent = self.wishes.granted(wishes | limits)
+            sent = self.wishes.granted(wishes)
             if "max_tokens" in sent:
                 del sent["max_completion_tokens"]
             more = {name: value for wish in sent.values() for name, value in wish.items()}
             try:
                 raw = self.client.chat.completions.with_raw_response
-                return raw.create(model=model, messages=messages, **more).http_response.content
+                body = raw.create(model=model, messages=messages, extra_body=more).http_response.content
+                self.wishes.taken(sent)
+                return body
             except openai.APIStatusError as error:
-                if not self.wishes.learn(error.status_code, error.response.text, sent):
+                if not self.wishes.learn(error.status_code, error.response.text, sent, wishes):
                     raise
+
+
+def _aliases(entry: dict) -> list:
+    """Other names of a listed model (llama.cpp)."""
+    found = entry.get("aliases")
+    return found if isinstance(found, list) else []
 
 
 def _reason(error: Exception) -> str:

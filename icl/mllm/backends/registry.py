@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from icl.mllm.protocol import Backend
@@ -60,11 +61,25 @@ def adapter_of(judge: str, weights: list[str]) -> str | None:
     return str(Path(weights[0]).parent) if weights else "served"
 
 
-def check_server(settings: MLLMSettings) -> None:
-    """Whether the server of a served back-end answers.
+def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
+    """Whether the server of a served back-end answers, and each seed's adapter otherwise than the model without it.
+
+    A line tells where images cost more than the configuration implies.
 
     Raises:
         InputError: it does not; says what to do.
     """
-    if settings.backend in SERVED:
-        open_backend(settings, "served" if settings.adapter_model else None).check()
+    if settings.backend not in SERVED:
+        return
+    adapted = None if not settings.adapter_model else "served"
+    each = [open_backend(s, adapted) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]
+    for backend in each:
+        backend.check()
+    if settings.backend == "replay":
+        return
+    from icl.mllm.backends.probe import for_every_task, require_adapter, tell_image_cost
+
+    base = open_backend(settings)
+    tell_image_cost(base)
+    for backend in each if adapted else []:
+        require_adapter(base, for_every_task(backend))

@@ -27,7 +27,8 @@ class Position:
 class Reply:
     """Attributes:
     text: content, thinking included where the server does not set it apart. positions: of the first tokens, where given.
-    cut: whether the limit ended it. prompt_tokens, answer_tokens: 0 where not told.
+    cut: whether the limit ended it. prompt_tokens, answer_tokens: 0 where not told. model: who answered, as the server says.
+    cached: prompt tokens that it took from its prefix cache; None where not told.
     """
 
     text: str
@@ -35,6 +36,8 @@ class Reply:
     cut: bool = False
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    model: str = ""
+    cached: int | None = None
 
     def says(self, choices: tuple[str, ...] | None) -> bool:
         """Whether there is an answer in it: a verdict where there are choices, any words otherwise."""
@@ -74,7 +77,7 @@ def openai_reply(body) -> Reply:
     usage = _get(body, "usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     positions = _positions(_get(_get(choice, "logprobs"), "content"))
-    return Reply(text, positions, _get(choice, "finish_reason") == "length", *counts)
+    return Reply(text, positions, _get(choice, "finish_reason") == "length", *counts, name_of(body), _cached(usage))
 
 
 def ollama_reply(body) -> Reply:
@@ -88,7 +91,7 @@ def ollama_reply(body) -> Reply:
         raise _no_answer(body, "no message")
     counts = (_count(body, "prompt_eval_count"), _count(body, "eval_count"))
     cut = _get(body, "done_reason") == "length"
-    return Reply(_text(message.get("content")), _positions(_get(body, "logprobs")), cut, *counts)
+    return Reply(_text(message.get("content")), _positions(_get(body, "logprobs")), cut, *counts, name_of(body))
 
 
 def _no_answer(body, what: str) -> Exception:
@@ -102,6 +105,17 @@ def _no_answer(body, what: str) -> Exception:
 
 def _get(of, name: str):
     return of.get(name) if isinstance(of, dict) else None
+
+
+def name_of(body) -> str:
+    """The model that answered, as the server says; empty where it does not."""
+    found = _get(body, "model")
+    return found if isinstance(found, str) else ""
+
+
+def _cached(usage) -> int | None:
+    details = _get(usage, "prompt_tokens_details")
+    return None if _get(details, "cached_tokens") is None else _count(details, "cached_tokens")
 
 
 def _count(of, name: str) -> int:

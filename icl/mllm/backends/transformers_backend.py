@@ -8,18 +8,16 @@ draws by itself, so that no answer depends on its batch.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence as Many
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from icl.files import file_digest
+from icl.files import file_digest, folder_digest
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.qwen.model import QwenVL, arithmetic, load_qwen_vl
 from icl.mllm.qwen.prefix import Prefix, share
@@ -29,15 +27,6 @@ from icl.progress import progress
 
 WINDOW = 4
 """Batches whose prompts' beginnings are at hand together: 128 of 96 tokens are 0.7 GB at Qwen2-VL-7B's width."""
-
-
-def folder_digest(folder: str) -> str:
-    """sha256 over the files of a model or adapter folder; a hub id stands for itself."""
-    root = Path(folder)
-    if not root.is_dir():
-        return folder
-    files = sorted(p for p in root.iterdir() if p.suffix in (".safetensors", ".json", ".jinja"))
-    return hashlib.sha256(json.dumps([(p.name, file_digest(p)) for p in files]).encode()).hexdigest()
 
 
 class Draws:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from icl.errors import InputError
-from icl.files import resume, same_shapes
+from icl.files import make_readable, resume, same_shapes
 from icl.mllm import prompts
 from icl.mllm.protocol import Request
 from icl.mllm.qwen.model import load_qwen_vl
@@ -80,6 +80,7 @@ class LoraTrainer:
             while self.epoch < self.sft.epochs:
                 self._epoch(self.epoch + 1)
         self.qwen.model.save_pretrained(self.out)
+        make_readable(self.out)
         pd.DataFrame(self.history).to_csv(self.out / "history.csv", index=False)
         (self.out / "state.pt").unlink(missing_ok=True)
 

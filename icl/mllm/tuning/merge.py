@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from icl.files import make_readable
 from icl.mllm.qwen.adapters import attach_adapter
 
 
@@ -22,3 +23,4 @@ def merge_adapter(model: str, adapter: Path, out: Path) -> None:
     merged = attach_adapter(whole, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     AutoProcessor.from_pretrained(model, trust_remote_code=False).save_pretrained(out)
+    make_readable(out)

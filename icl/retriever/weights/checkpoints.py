@@ -12,7 +12,7 @@ from transformers import CLIPConfig
 
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
-from icl.files import reason
+from icl.files import make_readable, reason
 from icl.retriever.backbone import CLIPBackbone
 from icl.retriever.model import RDE
 from icl.retriever.settings import RetrieverSettings, check_sizes
@@ -92,6 +92,7 @@ def save_retriever(model: RDE, tokenizer: CaptionTokenizer, settings: RetrieverS
     card["tse_dim"] = model.image_tse.out
     (part / CARD).write_text(json.dumps(card, indent=1, default=str))
     save_file(model.state_dict(), part / WEIGHTS)
+    make_readable(part)
     shutil.rmtree(folder / "tokenizer", ignore_errors=True)
     for name in ("tokenizer", CARD, WEIGHTS):
         (part / name).replace(folder / name)

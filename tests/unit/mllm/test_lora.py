@@ -110,6 +110,10 @@ def test_the_merged_model_answers_as_the_adapter_does(place, records, tmp_path):
     mllm = MLLMSettings(model=str(place / "model"))
     finetune(replace(SFT, lr=0.05), mllm, records, place, 1, tmp_path / "adapter")
     merge_adapter(mllm.model, tmp_path / "adapter", tmp_path / "merged")
+    for path in [*(tmp_path / "adapter").iterdir(), *(tmp_path / "merged").iterdir()]:
+        assert path.stat().st_mode & 0o777 == path.parent.stat().st_mode & 0o666, (
+            f"{path.name}: a server may be another user"
+        )
     ask = [Request("localise", prompts.localise_text(r["caption"]), place / r["image"], 4, YES_NO) for r in records]
     tuned = TransformersBackend(mllm, str(tmp_path / "adapter")).answer(ask)
     merged = TransformersBackend(MLLMSettings(model=str(tmp_path / "merged"))).answer(ask)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import random
 import threading
 import time
 
@@ -11,9 +12,9 @@ from PIL import Image
 
 from icl.errors import InputError
 from icl.mllm.backends import served
+from icl.mllm.backends.pictures import encoded_image, grid_of, shrunk
 from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.backends.replies import shares_of
-from icl.mllm.backends.served import encoded_image
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
@@ -249,10 +250,52 @@ def test_the_adapter_answers_its_own_tasks_only(backend, requests):
             open_backend(settings(server, backend), adapter="some/folder")
 
 
-def test_images_are_shrunk_to_the_budget_before_they_are_sent(tmp_path):
+@pytest.mark.parametrize("grid", [28, 32, 16])
+def test_what_is_sent_is_cut_into_the_tokens_that_the_local_model_has(grid):
+    """What the server's processor makes of the sent size is what the local one makes of the image."""
+    smart_resize = pytest.importorskip("transformers.models.qwen2_vl.image_processing_qwen2_vl").smart_resize
+    rng = random.Random(0)
+    for k in range(4000):
+        wide = rng.randint(20, 600)
+        sides = (wide, int(wide * rng.uniform(1.5, 3.5)) if k % 2 else rng.randint(20, 600))
+        budget = rng.choice((50176, 12544, 200_000))
+        local = smart_resize(sides[1], sides[0], grid, min_pixels=56 * 56, max_pixels=budget)
+        width, height = shrunk(*sides, grid, budget)
+        assert smart_resize(height, width, grid, min_pixels=56 * 56, max_pixels=12_845_056) == local, sides
+        assert local[0] * local[1] <= budget or min(local) == grid
+
+
+def test_the_grid_is_the_models_own(tmp_path):
+    assert grid_of("models/synthvl") == 16 and grid_of("judge", "models/synthvl") == 16
+    names = ("Qwen/Qwen2-VL-7B-Instruct", "qwen2.5vl:7b", "Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl:4b-instruct", "judge")
+    assert [grid_of(name) for name in names] == [28, 28, 32, 32, 28]
+    assert grid_of("judge", "/gguf/Qwen3VL-4B-Q8_0.gguf") == 32 and grid_of("qwen30") == 28
+    (tmp_path / "preprocessor_config.json").write_text('{"patch_size": 14, "merge_size": 3}')
+    assert grid_of(str(tmp_path)) == 42
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_picture_over_the_budget_is_sent_on_the_grid(backend, tmp_path):
+    Image.new("RGB", (150, 390), (255, 0, 0)).save(tmp_path / "tall.png")
+    ask = Request("localise", "red? Answer Yes or No", tmp_path / "tall.png", 4, YES_NO)
+    seen = {}
+
+    def look(prompt, image, model):
+        seen[model] = Image.open(io.BytesIO(image)).size
+        return reply(prompt, image, model)
+
+    names = ("synthvl", "qwen3-vl")
+    with MLLMServer(look, models=names) as server:
+        for name in names:
+            served = open_backend(settings(server, backend, model=name, max_pixels=50176))
+            served.answer([ask])
+            assert served.identity("localise")["grid"] == {"synthvl": "28", "qwen3-vl": "32"}[name]
+    assert seen == {"synthvl": (112, 336), "qwen3-vl": (128, 352)}
+
+
+def test_images_within_the_budget_are_sent_as_they_are(tmp_path):
     Image.new("RGB", (400, 800)).save(tmp_path / "large.png")
-    sent = Image.open(io.BytesIO(encoded_image(tmp_path / "large.png", 50176)))
-    assert sent.width * sent.height <= 50176 and sent.height / sent.width == pytest.approx(2, rel=0.02)
+    assert Image.open(io.BytesIO(encoded_image(tmp_path / "large.png", 50176))).size == (140, 308)
     Image.new("RGB", (10, 20)).save(tmp_path / "small.png")
     assert Image.open(io.BytesIO(encoded_image(tmp_path / "small.png", 50176))).size == (10, 20)
 

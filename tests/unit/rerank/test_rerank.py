@@ -1,14 +1,18 @@
 """The re-rankings that stand beside THI, against naive loops; and what the MLLM's answers cost."""
 
 import json
+import time
 
 import numpy as np
 import pytest
+from fake_servers import MLLMServer
 
+from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Answer, Request
+from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import EmbeddingScores, MatrixScores
-from icl.report.cost import cost_table
+from icl.report.cost import cost_table, covered
 from icl.rerank.k_reciprocal import by_neighbours, centred
 from icl.rerank.promoted import Promoted
 
@@ -97,3 +101,27 @@ def test_the_cost_table_tells_questions_from_calls(tmp_path):
     assert found[["questions", "asked", "from_store", "failed"]].tolist() == [6, 2, 4, 0]
     assert found[["prompt_tokens", "answer_tokens", "seconds"]].tolist() == [14, 2, 1.0]
     assert table.loc[("all", "vqa"), "failed"] == 1
+    assert 0 <= found.wall_seconds < 60 and np.isnan(table.loc[("s", "vqa"), "wall_seconds"])
+
+
+def test_questions_side_by_side_take_the_time_of_the_clock_once(tmp_path):
+    """Twelve of 0.2 s each, six at a time, by two jobs that follow each other: twice 0.2 s or a little more, not 2.4."""
+
+    def slowly(prompt, image, model):
+        time.sleep(0.2)
+        return "A man.", None
+
+    with MLLMServer(slowly) as server:
+        mllm = MLLMSettings(backend="openai", url=f"{server.url}/v1", model="synthvl", concurrency=6)
+        start = time.time()
+        for job in range(2):
+            ask = [Request("rewrite", f"{job} {k}", None, 9) for k in range(6)]
+            CachedBackend(open_backend(mllm), AnswerStore(tmp_path / "answers" / "s", f"job{job}")).answer(ask)
+        passed = time.time() - start
+    found = cost_table(tmp_path / "answers").set_index(["store", "task"]).loc[("all", "rewrite")]
+    assert found.seconds > 2.3 and 0.39 < found.wall_seconds <= passed + 0.01
+
+
+def test_time_that_several_jobs_wait_for_counts_once():
+    assert covered([(0.0, 2.0), (1.0, 3.0), (1.5, 1.7), (5.0, 6.0)]) == pytest.approx(4.0)
+    assert covered([]) is None

@@ -1,7 +1,13 @@
 """Time per query: median, spread and steadiness, on clocks that the tests turn by hand."""
 
 import pytest
+from fake_servers import MLLMServer
 
+from icl.mllm.backends.registry import open_backend
+from icl.mllm.protocol import Request
+from icl.mllm.settings import MLLMSettings
+from icl.rerank.settings import RerankSettings, THISettings
+from icl.rerank.split import Split
 from icl.rerank.timing import STAGES, Load, Watch, machine_seconds, time_of, unsteadiness, untimed
 
 
@@ -106,3 +112,25 @@ def test_a_replay_has_the_same_form_and_no_seconds():
     found = untimed({"vqa": 8}, 10)
     assert found.keys() == timed([1.0])[0].keys() and set(found["split"]) == set(STAGES)
     assert found["seconds_per_query"] is None and found["calls"] == {"vqa": 8}
+
+
+@pytest.mark.parametrize(
+    "cached, words", [(None, "not told"), (0, "0% of the prompt tokens"), (30, "75% of the prompt tokens")]
+)
+def test_a_time_through_a_server_says_what_came_from_its_cache(cached, words):
+    """This process cannot empty it; of 40 prompt tokens a question, the stand-in says how many it had."""
+    with MLLMServer(lambda *question: ("A man.", None), cached=cached) as server:
+        mllm = MLLMSettings(backend="openai", url=f"{server.url}/v1", model="synthvl")
+        backend = open_backend(mllm)
+        split = Split(None, ["a", "b", "c"], [], None, None, backend, mllm, THISettings(), RerankSettings())
+        backend.answer([Request("aggregate", "before the timing", None, 9)])
+
+        def run(queries):
+            backend.answer([Request("aggregate", str(query), None, 9) for query in queries])
+            return {"aggregation": 0.1}
+
+        assert split.timed(run, {}, 2, 2)["server_cache"] == words
+
+
+def test_without_a_server_there_is_no_cache_to_speak_of():
+    assert timed([2.0])[0]["server_cache"] == "" == untimed({}, 3)["server_cache"]

@@ -1,0 +1,139 @@
+"""What a server is asked before any work: what an image costs there, and whether its adapter does anything."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from icl.errors import InputError
+from icl.mllm import prompts
+from icl.mllm.backends.served import Served
+from icl.mllm.protocol import YES_NO, Answer, Request
+from icl.progress import announce
+from icl.synthpedes.attributes import sample_identity, sample_shot, visible
+from icl.synthpedes.captions import state, write_caption
+from icl.synthpedes.domains import DOMAINS
+from icl.synthpedes.render import render
+
+LARGEST = 1_000_000
+"""Pixels of the image that is tried, at most."""
+MARKS = 8
+"""Tokens that a chat template may put around an image."""
+FIGURES = 4
+"""Drawn figures that are asked about: each with its own description and another's, and where a server gives no
+probabilities, for a description too."""
+NOISE = 0.02
+"""Difference of Yes probabilities that one model may have from itself, at most: sums in another order, a cache."""
+
+
+DEARER = 1.5
+"""An image that costs more than so many times its tokens within the budget is told of."""
+
+
+def tell_image_cost(backend: Served) -> None:
+    """A line where the server makes more tokens of an image than `mllm.max_pixels` implies, by its own count of the prompt.
+
+    Ollama enlarges images to 1,024 tokens at least; any server does to the least size that its processor is set to.
+    """
+    backend.identity("localise")  # what it tells of the model says how large a token is
+    grid, budget = backend.grid, min(backend.settings.max_pixels, LARGEST)
+    wide = max(1, int((budget / 2) ** 0.5 / grid))
+    high = max(1, budget // grid**2 // wide)
+    text = prompts.localise_text("A person.")
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "0.png"
+        Image.fromarray(render(*_person(random.Random(0)), wide * grid, high * grid)).save(picture)
+        counts = [backend.once(Request("localise", text, image, 4)) for image in (picture, None)]
+    if not all(answer and answer.prompt_tokens for answer in counts):
+        return
+    tokens, expected = counts[0].prompt_tokens - counts[1].prompt_tokens, wide * high
+    if tokens > DEARER * expected + MARKS:
+        announce(
+            f"WARNING MLLM server {backend.url}: an image of {wide * grid} x {high * grid} pixels costs {tokens:,} prompt "
+            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there "
+            "(docs/backends.md)"
+        )
+
+
+def _person(rng: random.Random):
+    domain = DOMAINS["city"]
+    return sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
+
+
+def require_adapter(base: Served, adapted: Served) -> None:
+    """That a served adapter does something: its base is asked before and after it, and shows how far one model strays.
+
+    Args:
+        base: asks the model without the adapter. adapted: asks the one with it, whatever the task.
+
+    Raises:
+        InputError: every answer is the base's own: a server that answers to any name, or an adapter that is not in it.
+    """
+    name, plain = adapted.settings.adapter_model, base.settings.model
+    with tempfile.TemporaryDirectory() as folder:
+        questions = _questions(Path(folder), adapted.settings.max_new_tokens_vqa)
+        judged = [request for request in questions if request.choices]
+        asked = [backend.answer(judged) for backend in (base, adapted, base)]
+        if all(answer.probabilities is None for answers in asked for answer in answers):
+            written = [request for request in questions if not request.choices]
+            asked = [asked[k] + backend.answer(written) for k, backend in enumerate((base, adapted))] * 2
+    if not any(not (a.error or b.error) for a, b in zip(asked[0], asked[1], strict=True)):
+        announce(f"WARNING MLLM server {base.url}: no answer shows whether {name} differs from {plain}")
+    elif _same(*asked[:3]):
+        found = f"{name} answers {len(asked[0])} questions exactly as {plain} does"
+        remedy = (
+            "Serve the adapter under this name (docs/backends.md; a llama-server with one model answers to any name: start "
+            "it with --models-dir), or correct mllm.adapter_model."
+        )
+        raise InputError(f"MLLM server {base.url}", found, "a model with an adapter that does something", remedy)
+
+
+def for_every_task(adapted: Served) -> Served:
+    """The same server, of which every question is asked of the adapter."""
+    settings = replace(adapted.settings, adapter_tasks=prompts.NAMES)
+    return type(adapted)(settings, "served")
+
+
+def _questions(folder: Path, limit: int) -> list[Request]:
+    """Questions with choices about each figure, and one without."""
+    rng, domain = random.Random(0), DOMAINS["city"]
+    pictures, captions = [], []
+    for k in range(FIGURES):
+        person, shot = _person(rng)
+        said = state(visible(person, shot), domain.style, rng)
+        pictures.append(folder / f"{k}.png")
+        Image.fromarray(render(person, shot)).save(pictures[-1])
+        captions.append(write_caption(said, rng, domain.style.richness))
+    found = []
+    for k, picture in enumerate(pictures):
+        for caption in (captions[k], captions[k - 1]):
+            found.append(Request("localise", prompts.localise_text(caption), picture, 4, YES_NO))
+        found.append(Request("vqa", prompts.vqa_text(), picture, limit))
+    return found
+
+
+def _same(before: Sequence[Answer], answers: Sequence[Answer], after: Sequence[Answer]) -> bool:
+    """Whether answers are those of the base, which was asked twice: hardly farther from it than it is from itself.
+
+    Twice that distance, as two draws of one noise differ too; none at all where it answers the same each time.
+    """
+    noise = min(_distance(before, after), NOISE)
+    return min(_distance(before, answers), _distance(answers, after)) <= 2 * noise
+
+
+def _distance(some: Sequence[Answer], others: Sequence[Answer]) -> float:
+    """The greatest difference of probabilities; 1 where words differ that have none."""
+    found = 0.0
+    for a, b in zip(some, others, strict=True):
+        if a.error or b.error:
+            continue
+        if a.probabilities and b.probabilities:
+            found = max(found, *(abs(a.probabilities[c] - b.probabilities[c]) for c in a.probabilities))
+        else:
+            found = max(found, float(a.text != b.text))
+    return found
