@@ -71,6 +71,23 @@ def columns_by_pid(gallery_pids: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(pids.tolist(), np.split(order, starts[1:]), strict=True))
 
 
+def right_columns(query_pids: np.ndarray, gallery_pids: np.ndarray) -> list[np.ndarray]:
+    """Ascending gallery columns of each query's own identity.
+
+    Args:
+        query_pids: (Q,). gallery_pids: (G,).
+
+    Raises:
+        InputError: a query's identity is not in the gallery.
+    """
+    absent = ~np.isin(query_pids, gallery_pids)
+    if absent.any():
+        found = f"query {int(absent.argmax())} of identity {query_pids[absent][0]} without an image in the gallery"
+        raise InputError("queries", found, "one right image at least", "Check the split.")
+    columns = columns_by_pid(np.asarray(gallery_pids))
+    return [columns[pid] for pid in np.asarray(query_pids).tolist()]
+
+
 def retrieval_metrics(
     similarity: np.ndarray | Iterable[np.ndarray], query_pids: np.ndarray, gallery_pids: np.ndarray
 ) -> Metrics:
@@ -85,24 +102,20 @@ def retrieval_metrics(
     Raises:
         InputError: a query's identity is not in the gallery, or a similarity is not finite.
     """
-    absent = ~np.isin(query_pids, gallery_pids)
-    if absent.any():
-        found = f"query {int(absent.argmax())} of identity {query_pids[absent][0]} without an image in the gallery"
-        raise InputError("queries", found, "one right image at least", "Check the split.")
-    columns, pids = columns_by_pid(np.asarray(gallery_pids)), np.asarray(query_pids).tolist()
+    right = right_columns(query_pids, gallery_pids)
     blocks = [similarity] if isinstance(similarity, np.ndarray) else similarity
-    first, precision, inp = (np.empty(len(pids), dtype=t) for t in (np.int64, float, float))
+    first, precision, inp = (np.empty(len(right), dtype=t) for t in (np.int64, float, float))
     query = 0
     for block in blocks:
         if not np.isfinite(block).all():
             raise InputError("similarity", "values that are not finite", "finite numbers", "Look for NaN in the model.")
         for scores in block:
-            ranks = ranks_of(scores, columns[pids[query]])
+            ranks = ranks_of(scores, right[query])
             first[query], inp[query] = ranks[0], len(ranks) / ranks[-1]
             precision[query] = (np.arange(1, len(ranks) + 1) / ranks).mean()
             query += 1
-    if query != len(pids):
-        raise InputError("similarity", f"{query} rows", f"one for each of {len(pids)} queries", "Give all blocks.")
+    if query != len(right):
+        raise InputError("similarity", f"{query} rows", f"one for each of {len(right)} queries", "Give all blocks.")
     rank = {k: 100 * float((first <= k).mean()) for k in (1, 5, 10)}
     return Metrics(
         rank[1], rank[5], rank[10], 100 * float(precision.mean()), 100 * float(inp.mean()), first, precision, inp

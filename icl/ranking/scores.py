@@ -87,7 +87,9 @@ def best_columns(worse: np.ndarray, k: int) -> np.ndarray:
         worse: (G,) what is small for the best, such as minus the similarities. k: 1 to G.
     """
     limit = np.partition(worse, k - 1)[k - 1]
-    near = np.flatnonzero(~(worse > limit))  # ascending columns: a stable sort leaves ties in that order; NaN comes last
+    near = np.flatnonzero(
+        ~(worse > limit)
+    )  # ascending columns: a stable sort leaves ties in that order; NaN comes last
     return near[np.argsort(worse[near], kind="stable")[:k]]
 
 
