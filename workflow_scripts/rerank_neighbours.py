@@ -1,7 +1,6 @@
 """k-reciprocal re-ranking of a retriever's own embeddings: metrics, and time per query."""
 
 import time
-from collections import deque
 from pathlib import Path
 
 from _glue import job
@@ -23,11 +22,12 @@ with job(snakemake):
         raise InputError(snakemake.input.embeddings, found, "embeddings of texts and images", remedy)
 
     def run(_):  # neighbours are those of all queries and images together: no part of them stands alone
+        found.clear()  # a pass' matrix goes before the next one's comes
         start = time.perf_counter()
         found.append(by_neighbours(emb.scores))
         return {"reranking": time.perf_counter() - start}
 
-    found = deque(maxlen=1)
+    found = []
     times = time_of(run, {}, len(captions_of(rows)), None, snakemake.params.timing_passes)
     measured = measure(found[0], emb.text_pids, emb.image_pids)
     write_json(snakemake.output.metrics, measured | {"calls": {}})
