@@ -52,10 +52,11 @@ slow: $(STAMP)  ## the smoke DAG end to end, also through a faulty MLLM server
 more: $(STAMP)  ## long tests: MLLM servers, kills, Slurm (as root), browser
 	$(BIN)/python -m pytest -m "slow and (long or slurm or browser)"
 
-bench: $(STAMP)  ## two ways of each costly thing, as ratios; results/bench/*.json
-	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_metrics
-	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_retriever
-	OMP_NUM_THREADS=2 $(BIN)/python -m tests.bench.bench_mllm
+bench: $(STAMP)  ## costly things beside the usual ways, and their growth; results/bench/*.json, docs/growth.png
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_metrics
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_retriever
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_mllm
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_growth
 
 # Other people, pictures and captions than the default's, and models trained on them: seeds of the data, not of the training.
 DRAWS ?= 1 2 3

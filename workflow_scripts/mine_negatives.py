@@ -5,12 +5,12 @@ from pathlib import Path
 from _glue import job
 
 
-def mine(embeddings, k, keep=None, portion=2048):
+def mine(embeddings, k, keep=None):
     """(caption_id, image_ids of the k hardest negatives) of the captions in `keep`, a portion at a time."""
     rows = range(len(embeddings.caption_ids))
     rows = [n for n in rows if keep is None or embeddings.caption_ids[n] in keep]
-    for start in range(0, len(rows), portion):
-        part = rows[start : start + portion]
+    for start in range(0, len(rows), PORTION):
+        part = rows[start : start + PORTION]
         similarity = embeddings.scores.rows(np.array(part))
         columns = top_k_negatives(similarity, embeddings.text_pids[part], embeddings.image_pids, k)
         yield from zip(embeddings.caption_ids[part].tolist(), embeddings.image_ids[columns].tolist(), strict=True)
@@ -29,6 +29,7 @@ with job(snakemake):
     from icl.data.pairs import read_pairs
     from icl.retriever.encoding.vectors import Embeddings
     from icl.retriever.mining import top_k_negatives
+    from icl.workflow.resources import PORTION
 
     pairs, ccd = read_pairs(Path(snakemake.input.pairs)), pd.read_parquet(snakemake.input.ccd)
     clean, folder = ccd[ccd.label == 1], Path(snakemake.input.embeddings)

@@ -11,7 +11,7 @@ with job(snakemake):
     from icl.rerank.meter import Meter
     from icl.rerank.thi.record import with_ranks
     from icl.rerank.ways import parameters_of
-    from icl.rerank.ways.base import silent, warn_of_bare_answers
+    from icl.rerank.ways.base import warn_of_bare_answers
 
     way, split, chosen, given = way_of(snakemake), open_split(snakemake, "test"), taken(snakemake), snakemake.params
     emb, asks = split.embeddings, split.backend is not None
@@ -24,7 +24,7 @@ with job(snakemake):
     parameters = {name: chosen[name] for name in parameters_of(way)}
     metrics |= {"calls": calls, "spent": spent, "parameters": parameters, "selection": chosen.get("selection", "")}
     write_json(snakemake.output.metrics, metrics)
-    records = with_ranks(found.records or silent(split.captions), emb, emb.scores, found.scores)
+    records = with_ranks(found.records, emb, emb.scores, found.scores)
     write_records(records, Path(snakemake.output.record))
 
     def run(queries):  # the back-end itself: no stored answer may be timed

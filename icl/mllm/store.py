@@ -1,6 +1,7 @@
 """The answer store: no question that was answered is ever asked again.
 
-Append-only JSON lines, one file a writer. A line is written at once and synced; a torn last line (kill -9) is skipped.
+Append-only JSON lines, one file a writer. A line is written at once and synced; a torn last line (kill -9) is skipped. Answers
+stay in their files; memory holds where they stand.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from icl.files import file_digest
+from icl.mllm.places import DAMAGED, Places
 from icl.mllm.prompts import load_prompt
 from icl.mllm.protocol import Answer, Backend, Request, is_replay, is_tolerant, require_answers
 from icl.progress import progress
@@ -39,10 +42,9 @@ class AnswerStore:
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.path = folder / f"{writer}.jsonl"
-        self.answers: dict[str, Answer] = {}
+        self.answers = Places()
         self.identities: dict[str, dict[str, str]] = {}  # by task: who answered this writer last
         self.others: dict[str, dict[str, str]] = {}  # by task: who answered another writer
-        self._read_to: dict[Path, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._end_torn_line()
         if self.path.exists():
@@ -57,22 +59,10 @@ class AnswerStore:
 
     def _read(self, path: Path, identities: dict[str, dict[str, str]]) -> None:
         """The lines that have come to a file since it was last read."""
-        start = self._read_to.get(path, 0)
-        with path.open("rb") as file:
-            file.seek(start)
-            whole, line_end, _ = file.read().rpartition(b"\n")  # the last line may still be being written
-        self._read_to[path] = start + len(whole) + len(line_end)
-        for line in whole.split(b"\n"):
-            try:
+        for line in self.answers.read(path):
+            with suppress(*DAMAGED):
                 row = json.loads(line)
-                if "identity" in row:
-                    identities[row["task"]] = row["identity"]
-                    continue
-                answer = Answer(**row["answer"])
-                if not answer.error:  # a failed question is marked, and asked again
-                    self.answers[row["key"]] = answer
-            except (ValueError, KeyError, TypeError):
-                continue  # empty, or torn by a kill
+                identities[row["task"]] = row["identity"]
 
     def _end_torn_line(self) -> None:
         if self.path.exists() and self.path.stat().st_size:
@@ -91,7 +81,7 @@ class AnswerStore:
         with self.path.open("ab") as file:
             for key, request, answer in rows:
                 if not answer.error:
-                    self.answers[key] = answer
+                    self.answers.add(key, self.path, file.tell())
                 row = {"key": key, "task": request.task, "image": str(request.image or ""), "answer": vars(answer)}
                 row |= span
                 file.write(json.dumps(row).encode() + b"\n")
@@ -140,7 +130,8 @@ class CachedBackend:
         self.store.refresh()
         known = {task: self.identity(task) for task in {r.task for r in requests}}
         keys = [request_key(r, known[r.task]) for r in requests]
-        missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self.store.answers}
+        held = self.store.answers.find(keys)
+        missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in held}
         if not is_replay(self.backend):
             self.store.note_questions(request.task for request in requests)
             for task, identity in sorted(known.items()):
@@ -150,10 +141,9 @@ class CachedBackend:
         for part in progress(self._ask(list(missing.items())), len(missing), label, len):
             for key, request, answer in part:
                 self.asked[request.task] = self.asked.get(request.task, 0) + 1
-                if answer.error:
-                    failed[key] = answer
+                (failed if answer.error else held)[key] = answer
         require_answers([missing[key] for key in failed], list(failed.values()), self.backend, str(self.store.path))
-        return [failed.get(key) or self.store.answers[key] for key in keys]
+        return [failed.get(key) or held[key] for key in keys]
 
     def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[list[tuple[str, Request, Answer]]]:
         """Answers, each kept before it is given out: one by one from a server, in portions from a local model."""

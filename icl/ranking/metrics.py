@@ -32,27 +32,60 @@ class Metrics:
         return {name: getattr(self, name) for name in ("rank1", "rank5", "rank10", "map", "minp")}
 
 
+#: Right images of a query from which on one sort of its row's values is cheaper than a count for each of them.
+SORT_FROM = 4
+
+
 def ranks_of(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """1-based ranks of some columns of one row of similarities, ascending; no sort of the row.
+    """1-based ranks of some columns of one row of similarities, ascending.
 
     The rank of a column is one more than the number of columns before it: those of a higher similarity, and those of the
-    same similarity further left.
+    same similarity further left. Few columns are counted one by one; of many, values alone are sorted, which takes a tenth
+    of the time of sorting column numbers, and columns further left are looked at where similarities are equal.
 
     Args:
-        scores: (G,). columns: (R,) distinct columns.
+        scores: (G,), finite. columns: (R,) distinct columns.
     """
-    count, ranks = np.count_nonzero, np.empty(len(columns), dtype=np.int64)
-    for n, column in enumerate(columns):
-        value = scores[column]
-        ranks[n] = 1 + count(scores[:column] >= value) + count(scores[column + 1 :] > value)
+    count, values = np.count_nonzero, scores[columns]
+    if len(columns) < SORT_FROM:
+        before = np.empty(len(scores), dtype=bool)
+        ranks = np.empty(len(columns), dtype=np.int64)
+        for n, column in enumerate(columns.tolist()):
+            np.greater_equal(scores[:column], values[n], out=before[:column])
+            np.greater(scores[column:], values[n], out=before[column:])
+            ranks[n] = 1 + count(before)
+    else:
+        ordered = np.sort(scores)
+        not_above = np.searchsorted(ordered, values, side="right")
+        ranks = 1 + len(scores) - not_above
+        for n in np.flatnonzero(not_above - np.searchsorted(ordered, values) > 1):
+            ranks[n] += count(scores[: columns[n]] == values[n])
     ranks.sort()
     return ranks
 
 
-def _columns_by_pid(gallery_pids: np.ndarray) -> dict[int, np.ndarray]:
+def columns_by_pid(gallery_pids: np.ndarray) -> dict[int, np.ndarray]:
+    """Ascending columns of each identity of a gallery (G,)."""
     order = np.argsort(gallery_pids, kind="stable")
     pids, starts = np.unique(gallery_pids[order], return_index=True)
     return dict(zip(pids.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+def right_columns(query_pids: np.ndarray, gallery_pids: np.ndarray) -> list[np.ndarray]:
+    """Ascending gallery columns of each query's own identity.
+
+    Args:
+        query_pids: (Q,). gallery_pids: (G,).
+
+    Raises:
+        InputError: a query's identity is not in the gallery.
+    """
+    absent = ~np.isin(query_pids, gallery_pids)
+    if absent.any():
+        found = f"query {int(absent.argmax())} of identity {query_pids[absent][0]} without an image in the gallery"
+        raise InputError("queries", found, "one right image at least", "Check the split.")
+    columns = columns_by_pid(np.asarray(gallery_pids))
+    return [columns[pid] for pid in np.asarray(query_pids).tolist()]
 
 
 def retrieval_metrics(
@@ -69,24 +102,20 @@ def retrieval_metrics(
     Raises:
         InputError: a query's identity is not in the gallery, or a similarity is not finite.
     """
-    absent = ~np.isin(query_pids, gallery_pids)
-    if absent.any():
-        found = f"query {int(absent.argmax())} of identity {query_pids[absent][0]} without an image in the gallery"
-        raise InputError("queries", found, "one right image at least", "Check the split.")
-    columns, pids = _columns_by_pid(np.asarray(gallery_pids)), np.asarray(query_pids).tolist()
+    right = right_columns(query_pids, gallery_pids)
     blocks = [similarity] if isinstance(similarity, np.ndarray) else similarity
-    first, precision, inp = (np.empty(len(pids), dtype=t) for t in (np.int64, float, float))
+    first, precision, inp = (np.empty(len(right), dtype=t) for t in (np.int64, float, float))
     query = 0
     for block in blocks:
         if not np.isfinite(block).all():
             raise InputError("similarity", "values that are not finite", "finite numbers", "Look for NaN in the model.")
         for scores in block:
-            ranks = ranks_of(scores, columns[pids[query]])
+            ranks = ranks_of(scores, right[query])
             first[query], inp[query] = ranks[0], len(ranks) / ranks[-1]
             precision[query] = (np.arange(1, len(ranks) + 1) / ranks).mean()
             query += 1
-    if query != len(pids):
-        raise InputError("similarity", f"{query} rows", f"one for each of {len(pids)} queries", "Give all blocks.")
+    if query != len(right):
+        raise InputError("similarity", f"{query} rows", f"one for each of {len(right)} queries", "Give all blocks.")
     rank = {k: 100 * float((first <= k).mean()) for k in (1, 5, 10)}
     return Metrics(
         rank[1], rank[5], rank[10], 100 * float(precision.mean()), 100 * float(inp.mean()), first, precision, inp

@@ -49,9 +49,12 @@ class EmbeddingScores:
         return len(self.texts[0]), len(self.images[0])
 
     def rows(self, queries: slice | np.ndarray) -> np.ndarray:
-        return sum(text[queries] @ image.T for text, image in zip(self.texts, self.images, strict=True)) / len(
-            self.texts
-        )
+        whole, *others = (text[queries] @ image.T for text, image in zip(self.texts, self.images, strict=True))
+        for part in others:
+            whole += part
+        if others:
+            whole /= len(self.texts)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,32 @@ def blocks(scores: Scores, size: int = BLOCK) -> Iterator[np.ndarray]:
         yield scores.rows(slice(start, start + size))
 
 
+def best_columns(worse: np.ndarray, k: int) -> np.ndarray:
+    """Columns of the k smallest values of a row, smallest first; ties to the lower column, as a stable sort would give.
+
+    Only the part of the row that can belong to them is sorted.
+
+    Args:
+        worse: (G,) what is small for the best, such as minus the similarities. k: 1 to G.
+    """
+    limit = np.partition(worse, k - 1)[k - 1]
+    near = np.flatnonzero(
+        ~(worse > limit)
+    )  # ascending columns: a stable sort leaves ties in that order; NaN comes last
+    return near[np.argsort(worse[near], kind="stable")[:k]]
+
+
 def top_candidates(scores: Scores, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k most similar images of each query: gallery columns (Q, k), best first, and the similarity of the first (Q,).
 
-    Ties go to the lower column. Only the part of a row that can belong to them is sorted.
+    Ties go to the lower column.
     """
     k = min(k, scores.shape[1])
     out, top1 = np.empty((scores.shape[0], k), dtype=np.int64), np.empty(scores.shape[0])
     query = 0
     for block in blocks(scores):
         for row in block:
-            least = row[np.argpartition(row, -k)[-k:]].min()
-            near = np.flatnonzero(row >= least)  # ascending columns: a stable sort leaves ties in that order
-            out[query] = near[np.argsort(-row[near], kind="stable")[:k]]
+            out[query] = best_columns(-row, k)
             top1[query] = row[out[query, 0]]
             query += 1
     return out, top1

@@ -29,17 +29,16 @@ def _from_mean(rows: np.ndarray) -> np.ndarray:
     return np.where(lengths > LEAST * own, moved / np.maximum(lengths, 1e-30), rows / np.maximum(own, 1e-30))
 
 
-def _neighbours(vectors: np.ndarray, k: int, block: int = 1024) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of every vector, itself among them: numbers (N, k), nearest first, and products."""
-    numbers, products = [], []
+def _neighbours(vectors: np.ndarray, k: int, block: int = 512) -> np.ndarray:
+    """The k nearest of every vector, itself among them: numbers (N, k), nearest first."""
+    numbers = np.empty((len(vectors), k), dtype=np.int64)
     for start in range(0, len(vectors), block):
-        found = vectors[start : start + block] @ vectors.T
-        near = np.argpartition(-found, k - 1, axis=1)[:, :k]
-        value = np.take_along_axis(found, near, axis=1)
-        order = np.argsort(-value, axis=1, kind="stable")
-        numbers.append(np.take_along_axis(near, order, axis=1))
-        products.append(np.take_along_axis(value, order, axis=1))
-    return np.concatenate(numbers), np.concatenate(products)
+        for n, row in enumerate(vectors[start : start + block] @ vectors.T, start):
+            near = np.argpartition(-row, k - 1)[
+                :k
+            ]  # row by row: of a block, column numbers alone take twice its memory
+            numbers[n] = near[np.argsort(-row[near], kind="stable")]
+    return numbers
 
 
 def _reciprocal(near: np.ndarray, k: int) -> list[np.ndarray]:
@@ -49,7 +48,7 @@ def _reciprocal(near: np.ndarray, k: int) -> list[np.ndarray]:
 
 def _encoding(vectors: np.ndarray, k1: int, k2: int) -> sparse.csr_matrix:
     """k-reciprocal encodings (N, N), rows of sum 1: expanded neighbour sets, smoothed over the k2 nearest."""
-    near, _ = _neighbours(vectors, min(k1 + 1, len(vectors)))
+    near = _neighbours(vectors, min(k1 + 1, len(vectors)))
     half = round(k1 / 2) + 1
     wide, narrow = _reciprocal(near, k1 + 1), _reciprocal(near, half)
     columns, values, ends = [], [], [0]

@@ -34,7 +34,7 @@ class RerankSettings:
         None, "Weight of T_loc's log-odds beside a similarity; null: chosen on val.", low=0, high=1000
     )
     budget: float = setting(
-        2.0, "T_loc questions a query of ICL+Evidence (sequential), in the mean over val.", low=0, high=1_000_000
+        2.5, "T_loc questions a query of ICL+Evidence (sequential), in the mean over val.", low=0, high=1_000_000
     )
     margin: float | None = setting(
         None,

@@ -6,6 +6,10 @@ import numpy as np
 
 from icl.errors import InputError
 from icl.progress import announce
+from icl.ranking.metrics import columns_by_pid
+from icl.ranking.scores import best_columns
+
+NONE = np.empty(0, dtype=np.int64)
 
 
 def top_k_negatives(similarity: np.ndarray, text_pids: np.ndarray, image_pids: np.ndarray, k: int) -> np.ndarray:
@@ -21,13 +25,18 @@ def top_k_negatives(similarity: np.ndarray, text_pids: np.ndarray, image_pids: n
     Raises:
         InputError: a text has none.
     """
-    other = text_pids[:, None] != image_pids[None]
-    fewest = int(other.sum(1).min(initial=k))
+    own = columns_by_pid(image_pids)
+    same = [own.get(pid, NONE) for pid in text_pids.tolist()]
+    counts = np.array([len(columns) for columns in same], dtype=np.int64)
+    fewest = min(k, len(image_pids) - int(counts.max(initial=0)))
     if not fewest:
-        found = f"identity {text_pids[other.sum(1).argmin()]} in every image"
+        found = f"identity {text_pids[counts.argmax()]} in every image"
         raise InputError("hard negatives", found, "images of other identities", "Add identities to the split.")
     if fewest < k:
         announce(f"hard negatives: only {fewest} images of other identities, not {k} (sft.negatives_top_k)")
-        k = fewest
-    scores = np.where(other, similarity, -np.inf)
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    found = np.empty((len(same), fewest), dtype=np.int64)
+    for n, columns in enumerate(same):
+        worse = -similarity[n]
+        worse[columns] = np.inf
+        found[n] = best_columns(worse, fewest)
+    return found

@@ -1,14 +1,12 @@
-"""CLIP ViT-B/16 at 384 x 128: one pass with fused attention against two passes with eager attention, as published.
-
-The published way encodes every image and text twice (once for each granularity), takes whole attention matrices of all
-blocks, and pads every text to 77 tokens.
-"""
+"""CLIP ViT-B/16 at 384 x 128 with TSE: ours beside the published way (`tests/bench/published.py`)."""
 
 from __future__ import annotations
 
-import torch
-from torch.nn import functional as F
+from functools import partial
 
+import torch
+
+from icl.data.tokenizer import ends
 from icl.retriever.losses.tal import tal
 from icl.retriever.model import PRECISIONS
 from icl.retriever.settings import RetrieverSettings
@@ -16,15 +14,18 @@ from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import build_retriever
 from icl.retriever.weights.names import from_transformers
 from icl.retriever.world import World
-from tests.bench.harness import alone, seconds, write
+from tests.bench import arithmetic
+from tests.bench.harness import alone, ceiling, seconds, shares, write
+from tests.bench.published import PublishedRDE
 from tests.clip_sizes import VIT_B16, random_clip
 
-LENGTH, TAU, MARGIN = 77, 0.015, 0.1
+LENGTH, TAU, MARGIN, STEP = 77, 0.015, 0.1, 16
 
 
 def retriever(precision: str = "float32"):
+    torch.manual_seed(0)
     settings = RetrieverSettings(image_height=384, image_width=128, tse_dim=1024, precision=precision)
-    return build_retriever(from_transformers(random_clip(VIT_B16, 512)), settings, LENGTH)
+    return build_retriever(from_transformers(random_clip(VIT_B16, 512)), settings, LENGTH).eval()
 
 
 def some_batch(rows: int) -> Batch:
@@ -40,92 +41,33 @@ def some_batch(rows: int) -> Batch:
     return Batch(pixels, [(ids, 1.0), (augmented, 0.5)], pids, label)
 
 
-def eager_block(layer, x: torch.Tensor, causal: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """A block with its whole attention matrix."""
-    attn, y = layer.self_attn, layer.layer_norm1(x)
-    q, k, v = (
-        p(y).view(*x.shape[:2], attn.num_heads, -1).transpose(1, 2) for p in (attn.q_proj, attn.k_proj, attn.v_proj)
-    )
-    scores = q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
-    if causal:
-        scores = scores + torch.full(scores.shape[-2:], float("-inf")).triu(1)
-    weights = scores.softmax(-1)
-    x = x + attn.out_proj((weights @ v).transpose(1, 2).reshape(x.shape))
-    return x + layer.mlp(layer.layer_norm2(x)), weights.mean(1)
-
-
-def eager_image(model, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    tower = model.backbone.vision
-    patches = F.conv2d(pixels, tower.embeddings.patch_embedding.weight, stride=16).flatten(2).transpose(1, 2)
-    x = torch.cat([tower.embeddings.class_embedding.expand(len(patches), 1, -1), patches], 1)
-    x = tower.pre_layrnorm(x + model.backbone.image_positions)
-    for layer in tower.encoder.layers:
-        x, attention = eager_block(layer, x, causal=False)
-    return model.backbone.visual_projection(tower.post_layernorm(x)), attention
-
-
-def eager_text(model, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    tower, ids = model.backbone.text, F.pad(ids, (0, LENGTH - ids.shape[1]))
-    x = tower.embeddings.token_embedding(ids) + model.backbone.text_positions
-    for layer in tower.encoder.layers:
-        x, attention = eager_block(layer, x, causal=True)
-    return model.backbone.text_projection(tower.final_layer_norm(x)), attention
-
-
-def published_images(model, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """BGE by a first pass, TSE by a second."""
-    whole, _ = eager_image(model, pixels)
-    tokens, attention = eager_image(model, pixels)
-    rows = attention[:, 0].clone()
-    rows[:, 0] = -1
-    chosen = rows.topk(int(0.3 * (rows.shape[1] - 1)), dim=1).indices
-    picked = tokens.gather(1, chosen.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
-    return F.normalize(whole[:, 0], dim=-1), F.normalize(
-        model.image_tse(picked, torch.ones_like(chosen, dtype=torch.bool)), dim=-1
-    )
-
-
-def published_texts(model, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    whole, _ = eager_text(model, ids)
-    tokens, attention = eager_text(model, ids)
-    ids = F.pad(ids, (0, LENGTH - ids.shape[1]))
-    at, end = torch.arange(len(ids)), ids.argmax(1)
-    rows = attention[at, end] * (ids != 0)
-    rows[:, 0] = rows[at, end] = -1
-    k = int(0.3 * (LENGTH - 2))
-    chosen = rows.topk(k, dim=1).indices
-    kept = torch.arange(k) < ((ids != 0).sum(1, keepdim=True) - 2)
-    picked = tokens.gather(1, chosen.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
-    return F.normalize(whole[at, end], dim=-1), F.normalize(model.text_tse(picked, kept), dim=-1)
-
-
-def published_step(model, batch: Batch) -> torch.Tensor:
-    image = published_images(model, batch.pixels)
-    total = torch.zeros(())
-    for ids, weight in batch.texts:
-        text = published_texts(model, ids)
-        losses = [tal(i @ t.T, batch.pids, TAU, MARGIN) for i, t in zip(image, text, strict=True)]
-        total = total + weight * sum(losses).sum()
-    total.backward()
-    return total.detach()
+def lengths(ids: torch.Tensor) -> list[int]:
+    """Tokens of each text, its end included."""
+    return (ends(ids) + 1).tolist()
 
 
 def our_step(model, batch: Batch, piece: int) -> torch.Tensor:
+    model.zero_grad(set_to_none=True)
     return TrainingStep(model, tal, TAU, MARGIN, World(0, 1, torch.device("cpu")), piece).backward(batch)
+
+
+def published_step(model: PublishedRDE, batch: Batch) -> torch.Tensor:
+    model.zero_grad(set_to_none=True)
+    return model.step(batch.pixels, batch.texts, batch.pids, lambda scores, pids: tal(scores, pids, TAU, MARGIN))
 
 
 def step_alone(ours: bool, precision: str, piece: int) -> float:
     """One training step in a process of its own, for its memory; its loss."""
-    torch.set_num_threads(2)
-    torch.manual_seed(0)
-    model, batch = retriever(precision).train(), some_batch(16)
-    return float(our_step(model, batch, piece) if ours else published_step(model, batch))
+    batch = some_batch(STEP)
+    if ours:
+        return float(our_step(retriever(precision), batch, piece))
+    return float(published_step(PublishedRDE(retriever(), LENGTH), batch))
 
 
-def nothing_alone() -> float:
+def nothing_alone(ours: bool) -> float:
     """The same process without a step: what the model and the libraries take."""
-    torch.set_num_threads(2)
-    return float(len(some_batch(16).pids) + sum(p.numel() for p in retriever().parameters()))
+    model = retriever() if ours else PublishedRDE(retriever(), LENGTH)
+    return float(len(some_batch(STEP).pids) + sum(p.numel() for p in model.parameters()))
 
 
 def precisions() -> list[str]:
@@ -136,61 +78,62 @@ def precisions() -> list[str]:
     return ["float32"]
 
 
-def encoding(model, batch: Batch) -> list[dict]:
+def encoding(batch: Batch, ceilings: dict[str, float]) -> list[dict]:
+    """Embeddings of images and texts, float32 and bfloat16 beside the published float32."""
+    model, published = retriever(), PublishedRDE(retriever(), LENGTH).eval()
     rows, ids, count = [], batch.texts[0][0], len(batch.pids)
+    needs = {"images": count * arithmetic.image(), "texts": sum(map(arithmetic.text, lengths(ids)))}
     ways = {
-        "images": (lambda: model.encode_images(batch.pixels), lambda: published_images(model, batch.pixels)),
-        "texts": (lambda: model.encode_texts(ids), lambda: published_texts(model, ids)),
+        "images": (lambda: model.encode_images(batch.pixels), lambda: published.encode_images(batch.pixels)),
+        "texts": (lambda: model.encode_texts(ids), lambda: published.encode_texts(ids)),
     }
-    for name, (ours, published) in ways.items():
-        for a, b in zip(ours(), published(), strict=True):
+    for name, (ours, theirs) in ways.items():
+        for a, b in zip(ours(), theirs(), strict=True):
             assert torch.allclose(a, b, atol=1e-4)
-        for precision in precisions():
+        for precision, most in ceilings.items():
             model.dtype = PRECISIONS[precision]
-            new, old = seconds(ours, published, 3)
+            new, old = seconds([ours, theirs], 3)
             model.dtype = None
-            row = {"what": f"encode {name}, {precision}", "per_second": count / new}
-            rows.append(row | {"published_per_second": count / old, "ratio": old / new})
+            row = {
+                "what": f"encode {name}, {precision}",
+                "per_second": count / new,
+                "published_per_second": count / old,
+            }
+            own = shares(needs[name], needs[name] / most, ours=new)
+            theirs_share = shares(needs[name], needs[name] / ceilings["float32"], published=old)
+            rows.append(row | {"ratio": old / new} | theirs_share | own)
     return rows
 
 
-def step_seconds(precision: str, piece: int) -> tuple[float, float]:
-    """Seconds of our training step and of the published one, in turn in one process."""
-    torch.manual_seed(0)
-    model, batch = retriever(precision).train(), some_batch(16)
-
-    def ours() -> None:
-        model.zero_grad(set_to_none=True)
-        our_step(model, batch, piece)
-
-    def published() -> None:
-        model.zero_grad(set_to_none=True)
-        published_step(model, batch)
-
-    ours(), published()
-    return seconds(ours, published, 2)
-
-
-def training() -> list[dict]:
-    base = alone(nothing_alone)["peak_mb"]
-    published, rows = alone(step_alone, False, "float32", 0), []
-    for precision, piece in (("float32", 0), ("float32", 4), *((p, 0) for p in precisions()[1:])):
-        found = alone(step_alone, True, precision, piece)
-        loss = published["result"]
-        assert precision != "float32" or abs(found["result"] - loss) < 1e-2 * abs(loss), "the same loss"
-        new, old = step_seconds(precision, piece)
-        row = {"what": f"training step of 16, RDA on, {precision}, pieces of {piece or 16}", "seconds": new}
-        row |= {"published_seconds": old, "ratio": old / new, "peak_mb": found["peak_mb"]}
-        rows.append(row | {"memory_ratio": (found["peak_mb"] - base) / (published["peak_mb"] - base)})
+def training(ceilings: dict[str, float]) -> list[dict]:
+    """Training steps in turn in one process, and each alone for its memory."""
+    batch = some_batch(STEP)
+    flops = arithmetic.training(STEP, [n for ids, _ in batch.texts for n in lengths(ids)])
+    kinds = [("float32", 0), ("float32", 4), *((p, 0) for p in list(ceilings)[1:])]
+    published, models = PublishedRDE(retriever(), LENGTH), {p: retriever(p) for p in ceilings}
+    ways = [partial(our_step, models[p], batch, piece) for p, piece in kinds]
+    ways.append(partial(published_step, published, batch))
+    losses = [float(way()) for way in ways]
+    assert all(abs(loss - losses[-1]) < 1e-3 * losses[-1] for loss in losses[:2]), f"not the same loss: {losses}"
+    *spent, old = seconds(ways, 2)
+    del ways, models, published
+    bases = {ours: alone(nothing_alone, ours)["peak_mb"] for ours in (True, False)}
+    memory = alone(step_alone, False, "float32", 0)["peak_mb"] - bases[False]
+    rows = []
+    for (precision, piece), new in zip(kinds, spent, strict=True):
+        own = alone(step_alone, True, precision, piece)["peak_mb"] - bases[True]
+        row = {"what": f"training step of {STEP}, RDA on, {precision}, pieces of {piece or STEP}", "seconds": new}
+        row |= {"published_seconds": old, "ratio": old / new, "mb": own, "published_mb": memory}
+        row |= {"memory_ratio": own / memory} | shares(flops, flops / ceilings["float32"], published=old)
+        rows.append(row | shares(flops, flops / ceilings[precision], ours=new))
     return rows
 
 
 def main() -> None:
-    torch.manual_seed(0)
-    model = retriever().eval()
+    ceilings = {precision: ceiling(precision) for precision in precisions()}
     with torch.inference_mode():
-        rows = encoding(model, some_batch(32))
-    write("retriever", rows + training())
+        rows = encoding(some_batch(32), ceilings)
+    write("retriever", rows + training(ceilings), ceilings)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,11 @@ class Reranked:
 
     def rows(self, queries: slice | np.ndarray) -> np.ndarray:
         numbers = np.arange(len(self.anchors))[queries]
-        out = np.array(self.raw.rows(numbers))
+        return self.merged(numbers, self.raw.rows(numbers))
+
+    def merged(self, numbers: np.ndarray, raw: np.ndarray) -> np.ndarray:
+        """The rows of queries by number, from their rows (n, G) of S, which stay as they are."""
+        out = np.array(raw)
         place = np.flatnonzero(self.anchors[numbers] >= 0)
         if not len(place):
             return out

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from icl.ranking.metrics import retrieval_metrics
-from icl.ranking.scores import Scores, blocks, top_candidates
+from collections.abc import Iterator
+
+import numpy as np
+
+from icl.ranking.metrics import ranks_of, right_columns
+from icl.ranking.scores import BLOCK, Scores, best_columns
+from icl.rerank.thi.merging import Reranked
 
 #: First images that a record names (Figure 7 shows them).
 SHOWN = 10
@@ -14,20 +19,42 @@ def with_ranks(records: list[dict], emb, before: Scores, after: Scores) -> list[
 
     Args:
         emb: embeddings of the split. before, after: similarities without and with THI.
+
+    Raises:
+        InputError: a query's identity is not in the gallery.
     """
-    first = [retrieval_metrics(blocks(s), emb.text_pids, emb.image_pids).first for s in (before, after)]
-    best = [emb.image_ids[top_candidates(s, SHOWN)[0]] for s in (before, after)]
-    out = []
-    for q, record in enumerate(records):
+    right, out = right_columns(emb.text_pids, emb.image_pids), []
+    for q, (record, (raw, merged)) in enumerate(zip(records, _rows(before, after), strict=True)):
+        first = _ranked(raw, right[q])
+        last = first if np.array_equal(raw, merged) else _ranked(merged, right[q])
         ids = {
             "caption_id": int(emb.caption_ids[q]),
             "pid": int(emb.text_pids[q]),
             "candidate_image_ids": emb.image_ids[record["candidates"]].tolist(),
             "candidate_pids": emb.image_pids[record["candidates"]].tolist(),
-            "rank_before": int(first[0][q]),
-            "rank_after": int(first[1][q]),
-            "best_before": best[0][q].tolist(),
-            "best_after": best[1][q].tolist(),
+            "rank_before": first[0],
+            "rank_after": last[0],
+            "best_before": emb.image_ids[first[1]].tolist(),
+            "best_after": emb.image_ids[last[1]].tolist(),
         }
         out.append({**record, **ids})
     return out
+
+
+def _rows(before: Scores, after: Scores) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """A query's similarities without and with THI. Those without are computed once, although THI's rest on them."""
+    for start in range(0, before.shape[0], BLOCK):
+        numbers = np.arange(start, min(start + BLOCK, before.shape[0]))
+        raw = before.rows(numbers)
+        merged = after.merged(numbers, raw) if isinstance(after, Reranked) else after.rows(numbers)
+        yield from zip(raw, merged, strict=True)
+
+
+def _ranked(scores: np.ndarray, right: np.ndarray) -> tuple[int, np.ndarray]:
+    """Rank of the first right image, and the columns of the first images; ties go to the lower column.
+
+    Args:
+        scores: (G,). right: (R,) ascending columns.
+    """
+    first = right[[scores[right].argmax()]]
+    return int(ranks_of(scores, first)[0]), best_columns(-scores, min(SHOWN, len(scores)))

@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 class Outcome:
     """Attributes:
     scores: re-ranked similarities. seconds: wall time by stage (`icl.rerank.timing.STAGES`).
-    records: one dict a query, for the interaction record: at least `candidates` (gallery columns) and `yes_probability`;
-    none where nothing is asked.
+    records: one dict a query, for the interaction record: at least `candidates` (gallery columns) and `yes_probability`.
     fallbacks: answers by kind that were none. unscored: answers of T_loc without probabilities, which count as 1 or 0.
     refined: queries that were written anew; None where the way refines none.
     """
 
     scores: Scores
     seconds: dict[str, float]
-    records: list[dict] = field(default_factory=list)
+    records: list[dict]
     fallbacks: dict[str, int] = field(default_factory=dict)
     unscored: int = 0
     refined: int | None = None

@@ -9,7 +9,7 @@ from icl.mllm.protocol import Backend
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import Mixed, Scores, blocks
 from icl.rerank.settings import RerankSettings
-from icl.rerank.ways.base import Outcome, Way, best
+from icl.rerank.ways.base import Outcome, Way, best, silent
 
 if TYPE_CHECKING:
     from icl.rerank.split import Split
@@ -48,7 +48,7 @@ class Captions(Way):
         scores, start = with_captions(split, chosen["caption_weight"], queries), time.perf_counter()
         for _ in blocks(scores):  # what a query costs; the captions were encoded at index time
             pass
-        return Outcome(scores, {"reranking": time.perf_counter() - start})
+        return Outcome(scores, {"reranking": time.perf_counter() - start}, silent(split.texts(queries)))
 
 
 def with_captions(split: Split, weight: float, queries: list[int] | None = None) -> Scores:

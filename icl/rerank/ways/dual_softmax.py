@@ -12,7 +12,7 @@ from icl.mllm.protocol import Backend
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import Scores, blocks
 from icl.rerank.settings import RerankSettings
-from icl.rerank.ways.base import Outcome, Way, best
+from icl.rerank.ways.base import Outcome, Way, best, silent
 
 if TYPE_CHECKING:
     from icl.rerank.split import Split
@@ -66,7 +66,7 @@ class DualSoftmax(Way):
         scores = by_both(split.embeddings.scores, chosen["temperature"])
         for _ in blocks(scores):
             pass
-        return Outcome(scores, {"reranking": time.perf_counter() - start})
+        return Outcome(scores, {"reranking": time.perf_counter() - start}, silent(split.texts(queries)))
 
 
 def by_both(scores: Scores, temperature: float) -> Penalised:

@@ -11,7 +11,7 @@ from icl.mllm.protocol import Backend
 from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import EmbeddingScores, MatrixScores
 from icl.rerank.settings import RerankSettings
-from icl.rerank.ways.base import Outcome, Way, best
+from icl.rerank.ways.base import Outcome, Way, best, silent
 
 if TYPE_CHECKING:
     from icl.rerank.split import Split
@@ -52,7 +52,7 @@ class KReciprocal(Way):
 
         start = time.perf_counter()
         scores: MatrixScores = by_neighbours(_embedded(split), chosen["k1"], chosen["k2"], chosen["weight"])
-        return Outcome(scores, {"reranking": time.perf_counter() - start})
+        return Outcome(scores, {"reranking": time.perf_counter() - start}, silent(split.texts(queries)))
 
 
 def _embedded(split: Split) -> EmbeddingScores:

@@ -60,8 +60,9 @@ def read_given(path: Path, rows: pd.DataFrame) -> GivenScores:
         names = f"arrays {', '.join(sorted(data))}"
         raise InputError(str(path), names, "`text` and `image`, or `similarity`", HOW)
     if texts is not None or images is not None:
-        every = slice(None)
-        matrix = np.asarray(matrix)[every if texts is None else texts][:, every if images is None else images]
+        orders = zip(matrix.shape, (texts, images), strict=True)
+        places = [np.arange(count) if order is None else order for count, order in orders]
+        matrix = np.asarray(matrix)[np.ix_(*places)]  # one copy, not one for the rows and one for the columns
     return GivenScores(MatrixScores(matrix), image_ids, gallery.pid.to_numpy(), caption_ids, rows.pid.to_numpy())
 
 
