@@ -26,6 +26,7 @@ COMPARED = (
     ("ICL+THI", "ICL+THI (no LoRA)"),
     ("ICL+THI", "ICL+Yes"),
     ("ICL+THI", "ICL+k-reciprocal"),
+    ("ICL+Evidence", "ICL+THI"),
 )
 """Rows whose difference is tested: (method, the one it is compared with)."""
 TESTED = ("rank1", "map", "minp")

@@ -52,4 +52,4 @@ ROWS = PAPER | {
 METHODS = tuple(ROWS)
 
 #: Rows of the default table: the others have a target of their own (`beyond`), as they take longer.
-DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes")
+DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes", "ICL+Evidence")

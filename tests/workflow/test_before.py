@@ -33,7 +33,7 @@ def test_a_path_that_the_target_does_not_need_is_no_matter(tmp_path):
     done = snakemake(tmp_path, "-n", "contact_sheet", *SMOKE, "--config", "mllm={model: models/synthvll}")
     assert jobs(done)["contact_sheet"] == 1
     done = snakemake(tmp_path, "-n", TABLE, *SMOKE, "--config", "mllm={model: Qwen/Qwen2-VL-7B-Instruct}")
-    assert jobs(done)["rerank"] == 5, "a hub id"
+    assert jobs(done)["rerank"] == 6, "a hub id"
 
 
 def test_a_model_folder_without_weights_is_refused(tmp_path):
@@ -63,7 +63,7 @@ def test_all_missing_benchmarks_are_told_at_once_with_addresses_and_the_command_
 def test_it_starts_from_any_folder_with_the_workflows_own_configuration_and_models(tmp_path):
     call = [sys.executable, "-m", "snakemake", "-s", str(HOUSE / "Snakefile"), "-n", "--cores", "2"]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
-    assert jobs(done)["rerank"] == 5, done.stdout + done.stderr
+    assert jobs(done)["rerank"] == 6, done.stdout + done.stderr
     assert "synthpedes" in done.stdout + done.stderr
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text((HOUSE / "config/smoke.yaml").read_text())

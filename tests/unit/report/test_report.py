@@ -55,7 +55,7 @@ def test_tables_of_a_whole_run(results):
     out = {name: folder / f"{name}.csv" for name in ("table", "timing", "summary", "judge", "cost")}
     write_tables(settings, folder, {**out, "summary_text": folder / "summary.md"})
     table = pd.read_csv(out["table"])
-    assert len(table) == 14
+    assert len(table) == 16
     line = table[(table.method == "ICL+THI") & (table.seed == 2)].iloc[0]
     assert (line["rank1"], line["refined_queries"], line["localise_calls"], line["parameters"]) == (62, 6, 14, "xi 0.4")
     assert 0 < line["rank1_low"] < 60 < line["rank1_high"] < 100
@@ -64,7 +64,7 @@ def test_tables_of_a_whole_run(results):
     assert (line["localise_fallbacks"], line["vqa_fallbacks"], line["rda_rewrite_fallbacks"]) == (1, 2, 9)
     assert table[table.method == "RDE"][["parameters", "vqa_fallbacks", "rda_vqa_fallbacks"]].isna().all(axis=None)
     times = pd.read_csv(out["timing"])
-    assert len(times) == 10
+    assert len(times) == 12
     assert times.localise_calls_per_query.eq(1.4).all() and times.unsteady.eq("passes differ by 80%").all()
     assert (times.seconds_low.unique(), times.seconds_high.unique()) == ([0.4], [0.8])
     summary = pd.read_csv(out["summary"]).set_index("method")
