@@ -9,7 +9,7 @@ localrules:
 rule beyond:
     input:
         f"{RESULTS}/beyond.csv",
-        expand(f"{RESULTS}/figures/{{dataset}}/frontier.png", dataset=settings.tabled),
+        expand(f"{RESULTS}/figures/{{dataset}}/{{name}}.png", dataset=settings.tabled, name=("frontier", "sizes")),
 
 
 rule beyond_tables:
@@ -68,3 +68,35 @@ rule bounds:
         version=stages.STAGE_VERSIONS["rerank"],
     script:
         "../workflow_scripts/bounds.py"
+
+
+rule gallery_sizes:
+    input:
+        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        model=lambda w: paths.retriever_weights(settings, w.dataset, "rda", w.seed),
+        embeddings=f"{RESULTS}/embeddings/{{dataset}}/rda/seed{{seed}}",
+        adapter=lambda w: paths.adapter_file(settings, "lora", w.seed),
+        chosen=lambda w: paths.flat(paths.chosen_by_way(settings, rows.SIZED, w.dataset, "rda", "lora", w.seed)),
+        captions=lambda w: paths.captions_file(settings, "captionsevidence", w.dataset, "test"),
+        weights=lambda w: or_stop(paths.mllm_weights, settings),
+    output:
+        f"{RESULTS}/sizes/{{dataset}}/seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/gallery_sizes/{{dataset}}-seed{{seed}}.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "mllm"),
+        runtime=720,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
+    params:
+        settings=[stages.way_part(settings, way) for way in rows.SIZED],
+        mllm=stages.mllm_part(settings, "thi"),
+        chosen=lambda w: paths.chosen_by_way(settings, rows.SIZED, w.dataset, "rda", "lora", w.seed),
+        answers=lambda w: f"{RESULTS}/answers/{w.dataset}-rda-lora-seed{w.seed}-test",
+        root=lambda w: paths.image_root(settings, w.dataset),
+        version=stages.STAGE_VERSIONS["rerank"],
+    script:
+        "../workflow_scripts/gallery_sizes.py"

@@ -64,7 +64,9 @@ rule table:
 rule report_page:
     input:
         tables=[path.replace(".md", ".csv") for path in TABLES]
-        + expand(f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "interaction", "time"))
+        + expand(
+            f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "interaction", "time")
+        )
         + [f"{RESULTS}/judge.csv", f"{RESULTS}/noise.csv"],
         figures=ALL_FIGURES + NOISE[1:],
         provenance=f"{RESULTS}/provenance.json",

@@ -23,6 +23,7 @@ def open_split(snakemake, split, asks=True):
     given, settings, way = snakemake.input, settings_of(snakemake), way_of(snakemake)
     described = [row["caption"] for row in read_records(Path(given.captions[0]))] if given.get("captions") else None
     asks = asks and way.judge != "none"
+    judge = snakemake.wildcards.get("judge", "lora")
     return Split.open(
         split_of(read_pairs(Path(given.pairs)), split),
         Path(snakemake.params.root),
@@ -31,7 +32,7 @@ def open_split(snakemake, split, asks=True):
         settings.mllm,
         settings.thi,
         settings.rerank,
-        adapter_of(snakemake.wildcards.judge, given.adapter) if asks else None,
+        adapter_of(judge, given.adapter) if asks else None,
         described,
         asks,
     )
@@ -48,5 +49,5 @@ def taken(snakemake):
 def stored(split, snakemake):
     """The split's back-end with its answers kept; the file's name is the job's own."""
     w = snakemake.wildcards
-    way = w.get("way", "thi")
-    return split.stored(Path(snakemake.params.answers), f"{snakemake.rule}-{way}-{w.method}-{w.judge}-seed{w.seed}")
+    names = (snakemake.rule, w.get("way"), w.get("method", "rda"), w.get("judge", "lora"), f"seed{w.seed}")
+    return split.stored(Path(snakemake.params.answers), "-".join(name for name in names if name))

@@ -71,6 +71,11 @@ FIGURES = {
         "Rank-1 and mAP of every row against the MLLM's tokens a query, read and written. The grey line joins the best at each "
         "cost. Orange rows need captions of the gallery, which are written once; blue ones do not.",
     ),
+    "sizes": (
+        "Accuracy against the size of the gallery",
+        "Rank-1 and mAP where the test split's identities are dealt into six, three, two parts or one, each with a gallery of "
+        "its own; every query is asked each time. Parameters are those chosen on val for the whole split.",
+    ),
     "calibration": (
         "Reliability of T_loc before and after LoRA",
         "How often a caption is true where the MLLM says Yes with a given probability, on held-out questions. On the dotted "

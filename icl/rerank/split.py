@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -70,6 +70,25 @@ class Split:
         encoder = _encoder(retriever) if retriever else None
         backend = open_backend(mllm, adapter) if asks else None
         return cls(found, captions_of(rows).caption.tolist(), images, encoder, described, backend, mllm, thi, rerank)
+
+    def of_identities(self, identities: np.ndarray) -> Split:
+        """The queries and images of some identities alone.
+
+        Raises:
+            InputError: the retriever is given by its scores, which have no parts.
+        """
+        own = self.embeddings
+        if not isinstance(own, Embeddings):
+            raise InputError("retriever's scores", "similarities only", "embeddings of texts and images", "Give those.")
+        texts, images = np.isin(own.text_pids, identities), np.isin(own.image_pids, identities)
+        kept = {f.name: texts if f.name.startswith(("text", "caption")) else images for f in fields(own)}
+        part = Embeddings(**{name: getattr(own, name)[mask] for name, mask in kept.items()})
+        chosen = np.flatnonzero(images)
+        described = [self.described[k] for k in chosen] if self.described else None
+        captions = [self.captions[k] for k in np.flatnonzero(texts)]
+        return replace(
+            self, embeddings=part, captions=captions, images=[self.images[k] for k in chosen], described=described
+        )
 
     def stored(self, answers: Path, writer: str) -> CachedBackend:
         """The back-end with its answers kept, so that an interrupted run asks only what is missing.

@@ -95,6 +95,20 @@ def taken_files(settings: Settings, way: str, dataset: str, method: str, judge: 
     return found[:-1] if WAYS[way].parameters else found
 
 
+def chosen_by_way(settings: Settings, ways: Sequence[str], *on: str) -> dict[str, list[str]]:
+    """The parameter files of several ways.
+
+    Args:
+        on: benchmark, method, judge, seed.
+    """
+    return {way: chosen_files(settings, way, *on) for way in ways}
+
+
+def flat(files: dict[str, list[str]]) -> list[str]:
+    """All of them, each once."""
+    return list(dict.fromkeys(path for group in files.values() for path in group))
+
+
 def captions_file(settings: Settings, way: str, dataset: str, split: str) -> list[str]:
     """Captions of a split's gallery, for the ways that need them."""
     return [f"{settings.results}/captions/{dataset}/{split}/captions.jsonl"] if WAYS[way].described else []

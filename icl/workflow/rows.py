@@ -41,6 +41,10 @@ TRANSFERRED = ("RDE", "ICL", "ICL+THI")
 TRANSFERRED_BEYOND = ("ICL", "ICL+THI", "ICL+Evidence (sequential)", "ICL+Captions+Evidence")
 
 
+#: Ways that are compared on galleries of several sizes.
+SIZED = ("thi", "sequential", "evidence", "captionsevidence")
+
+
 def beyond(settings: Settings) -> list[tuple[str, str, Row, int]]:
     """Every row there is, as `rows` gives those of the configuration."""
     return rows(replace(settings, methods=tuple(ROWS)))

@@ -17,8 +17,8 @@ THI = {"choose_parameters thi", "rerank thi", "sweeps"}
 ROUNDS = {"rerank anchors", "rerank firstyes"}
 EVIDENCE = {f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")}
 SEQUENTIAL = {"choose_parameters sequential", "rerank sequential"}
-JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search"}
-TEXTS = THI | {"augment_shard", "describe_gallery", "search"}
+JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search", "gallery_sizes"}
+TEXTS = THI | {"augment_shard", "describe_gallery", "search", "gallery_sizes"}
 ASKS = JUDGES | TEXTS
 ANSWERS = ASKS | {"finetune_lora", "merge_lora"}
 CAPTIONS = {"choose_parameters captions", "rerank captions"}
@@ -91,7 +91,7 @@ RERUNS = {
     "mllm.batch_size": NOTHING,
     "mllm.max_pixels": ANSWERS - {"merge_lora"},
     "mllm.precision": ANSWERS - {"merge_lora"},
-    "mllm.reading": THI | ROUNDS | {"describe_gallery", "search"},
+    "mllm.reading": THI | ROUNDS | {"describe_gallery", "search", "gallery_sizes"},
     "mllm.adapter_tasks": JUDGES,
     "mllm.max_new_tokens_vqa": TEXTS,
     "mllm.max_new_tokens_text": TEXTS,
@@ -104,16 +104,16 @@ RERUNS = {
     "rda.seed": {"augment_shard"},
     "rda.shards": {"gather_augmentation"},  # before there are augmented captions; see the test below for after
     "rda.source": {"export_answers", "gather_augmentation"},
-    "thi.rounds": THI | ROUNDS | {"bounds"},
-    "thi.lambda": THI,
-    "thi.xi_grid": THI,
+    "thi.rounds": THI | ROUNDS | {"bounds", "gallery_sizes"},
+    "thi.lambda": THI | {"gallery_sizes"},
+    "thi.xi_grid": THI | {"gallery_sizes"},
     "thi.yes_top_k": {"rerank yes", "bounds"},
     "thi.timing_queries": TIMED | ROUNDS,
     "thi.timing_passes": TIMED | ROUNDS | WHOLE,
-    "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds", "search"},
-    "rerank.beta": EVIDENCE | {"bounds", "search"},
-    "rerank.budget": SEQUENTIAL,
-    "rerank.margin": SEQUENTIAL,
+    "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds", "search", "gallery_sizes"},
+    "rerank.beta": EVIDENCE | {"bounds", "search", "gallery_sizes"},
+    "rerank.budget": SEQUENTIAL | {"gallery_sizes"},
+    "rerank.margin": SEQUENTIAL | {"gallery_sizes"},
     "rerank.caption_weight": CAPTIONS,
     "search.*": {"search"},
     "jobs.*": NOTHING,

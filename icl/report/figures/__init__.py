@@ -24,6 +24,9 @@ FIGURES: Registry[Figure] = Registry(
         "ccd": Figure(lambda s, d: [first_ccd(s, d)], f"{_HERE}.ccd"),
         "noise": Figure(lambda s, d: [f"{s.results}/noise_epochs.csv"], f"{_HERE}.noise", shown=False),
         "frontier": Figure(lambda s, d: [f"{s.results}/beyond.csv"], f"{_HERE}.frontier", shown=False),
+        "sizes": Figure(
+            lambda s, d: [f"{s.results}/sizes/{d}/seed{n}.csv" for n in s.seeds], f"{_HERE}.sizes", shown=False
+        ),
         "calibration": Figure(
             lambda s, d: [f"{s.results}/lora/seed{s.seeds[0]}/evaluation.json"], f"{_HERE}.calibration", shown=False
         ),

@@ -15,6 +15,7 @@ from icl.ranking.scores import MatrixScores, Mixed, Raised
 from icl.rerank.judging import judge, log_odds
 from icl.rerank.meter import Meter
 from icl.rerank.settings import RerankSettings, THISettings
+from icl.rerank.sizes import by_size
 from icl.rerank.split import Split
 from icl.rerank.ways import WAYS, parameters_of
 from icl.rerank.ways.dual_softmax import by_both
@@ -283,4 +284,27 @@ def test_scores_that_are_made_of_others():
     raised = Raised(MatrixScores(one), columns, values)
     assert np.allclose(raised.rows(slice(None)), expected) and np.allclose(
         raised.rows(np.array([2, 0])), expected[[2, 0]]
+    )
+
+
+def test_smaller_galleries_are_parts_that_hold_every_query_once(split):
+    chosen = {way: chosen_for(way, split) for way in ("thi", "evidence")}
+    found = {(row["gallery"], row["way"]): row for row in by_size(split, split.backend, chosen)}
+    assert sorted({gallery for gallery, _ in found}) == [2.5, 5, 7.5, 15]
+    own = split.embeddings
+    whole = WAYS["evidence"].rerank(split, split.backend, chosen["evidence"]).scores
+    metrics = retrieval_metrics(whole.rows(slice(None)), own.text_pids, own.image_pids)
+    assert found[15, "evidence"]["rank1"] == pytest.approx(metrics.rank1)
+    assert found[15, "evidence"]["minp"] == pytest.approx(metrics.minp) and found[15, ""]["tokens"] == 0
+    assert found[2.5, ""]["rank1"] == 100, "one identity a part"
+    part = split.of_identities(np.array([1, 4]))
+    numbers = [q for q in range(Q) if own.text_pids[q] in (1, 4)]
+    assert part.captions == [split.captions[q] for q in numbers] and len(part.images) == len(part.described) == 5
+    columns = [g for g in range(G) if own.image_pids[g] in (1, 4)]
+    expected = own.scores.rows(slice(None))[np.ix_(numbers, columns)]
+    np.testing.assert_allclose(part.embeddings.scores.rows(slice(None)), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        part.caption_part().rows(slice(None)),
+        split.caption_part().rows(slice(None))[np.ix_(numbers, columns)],
+        atol=1e-6,
     )
