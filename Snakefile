@@ -23,7 +23,7 @@ from icl.rerank.ways import WAYS
 from icl.workflow import answers, local, names, paths, resources, rows, searching, stages
 from icl.workflow.config import load_settings
 
-min_version("9.3")
+min_version("9.27")
 
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
