@@ -26,6 +26,7 @@ with job(snakemake):
     write_json(snakemake.output.metrics, metrics)
     records = with_ranks(found.records, emb, emb.scores, found.scores)
     write_records(records, Path(snakemake.output.record))
+    found = records = None  # k-reciprocal's matrix goes before the timing makes others
 
     def run(queries):  # the back-end itself: no stored answer may be timed
         return way.rerank(split, split.backend, chosen, None if way.whole else queries).seconds

@@ -78,45 +78,68 @@ def precisions() -> list[str]:
     return ["float32"]
 
 
-def encoding(batch: Batch, ceilings: dict[str, float]) -> list[dict]:
-    """Embeddings of images and texts, float32 and bfloat16 beside the published float32."""
-    model, published = retriever(), PublishedRDE(retriever(), LENGTH).eval()
-    rows, ids, count = [], batch.texts[0][0], len(batch.pids)
-    needs = {"images": count * arithmetic.image(), "texts": sum(map(arithmetic.text, lengths(ids)))}
+def encoding_seconds(names: list[str]) -> dict[str, list[float]]:
+    """CPU seconds of embedding STEP images and as many texts: ours in each precision, then published."""
+    model, published, batch = retriever(), PublishedRDE(retriever(), LENGTH).eval(), some_batch(STEP)
+    ids = batch.texts[0][0]
     ways = {
         "images": (lambda: model.encode_images(batch.pixels), lambda: published.encode_images(batch.pixels)),
         "texts": (lambda: model.encode_texts(ids), lambda: published.encode_texts(ids)),
     }
-    for name, (ours, theirs) in ways.items():
-        for a, b in zip(ours(), theirs(), strict=True):
-            assert torch.allclose(a, b, atol=1e-4)
-        for precision, most in ceilings.items():
-            model.dtype = PRECISIONS[precision]
-            new, old = seconds([ours, theirs], 3)
-            model.dtype = None
-            row = {
-                "what": f"encode {name}, {precision}",
-                "per_second": count / new,
-                "published_per_second": count / old,
-            }
-            own = shares(needs[name], needs[name] / most, ours=new)
-            theirs_share = shares(needs[name], needs[name] / ceilings["float32"], published=old)
-            rows.append(row | {"ratio": old / new} | theirs_share | own)
+    found = {}
+    with torch.inference_mode():
+        for name, (ours, theirs) in ways.items():
+            for a, b in zip(ours(), theirs(), strict=True):
+                assert torch.allclose(a, b, atol=1e-4)
+            own = [partial(in_precision, model, precision, ours) for precision in names]
+            found[name] = seconds([*own, theirs], 2)
+    return found
+
+
+def in_precision(model, precision: str, run):
+    model.dtype = PRECISIONS[precision]
+    try:
+        return run()
+    finally:
+        model.dtype = None
+
+
+def encoding(ceilings: dict[str, float]) -> list[dict]:
+    """Rows of embedding images and texts, float32 and bfloat16 beside the published float32."""
+    spent, lines = alone(encoding_seconds, list(ceilings))["result"], lengths(some_batch(STEP).texts[0][0])
+    needs = {"images": STEP * arithmetic.image(), "texts": sum(map(arithmetic.text, lines))}
+    rows = []
+    for name, flops in needs.items():
+        *own, old = spent[name]
+        for (precision, most), new in zip(ceilings.items(), own, strict=True):
+            row = {"what": f"encode {name}, {precision}", "per_second": STEP / new, "published_per_second": STEP / old}
+            row |= {"ratio": old / new} | shares(flops, flops / ceilings["float32"], published=old)
+            rows.append(row | shares(flops, flops / most, ours=new))
     return rows
 
 
-def training(ceilings: dict[str, float]) -> list[dict]:
-    """Training steps in turn in one process, and each alone for its memory."""
-    batch = some_batch(STEP)
-    flops = arithmetic.training(STEP, [n for ids, _ in batch.texts for n in lengths(ids)])
-    kinds = [("float32", 0), ("float32", 4), *((p, 0) for p in list(ceilings)[1:])]
-    published, models = PublishedRDE(retriever(), LENGTH), {p: retriever(p) for p in ceilings}
-    ways = [partial(our_step, models[p], batch, piece) for p, piece in kinds]
+def training_seconds(kinds: list[tuple[str, int]]) -> list[float]:
+    """CPU seconds of our training step in each (precision, piece), then of the published one."""
+    model, published, batch = retriever(), PublishedRDE(retriever(), LENGTH), some_batch(STEP)
+    losses: dict[int, float] = {}
+
+    def kept(number: int, step) -> None:
+        losses[number] = float(step())
+
+    ways = [partial(in_precision, model, p, partial(our_step, model, batch, piece)) for p, piece in kinds]
     ways.append(partial(published_step, published, batch))
-    losses = [float(way()) for way in ways]
-    assert all(abs(loss - losses[-1]) < 1e-3 * losses[-1] for loss in losses[:2]), f"not the same loss: {losses}"
-    *spent, old = seconds(ways, 2)
-    del ways, models, published
+    found = seconds([partial(kept, number, way) for number, way in enumerate(ways)], 2)
+    last = losses[len(kinds)]
+    exact = [losses[n] for n, (precision, _) in enumerate(kinds) if precision == "float32"]
+    assert all(abs(loss - last) <= 1e-3 * last for loss in exact), f"not the same loss: {losses}"
+    return found
+
+
+def training(ceilings: dict[str, float]) -> list[dict]:
+    """Rows of the training step: its time in turn with the others, and its memory in a process of its own."""
+    flops = arithmetic.training(STEP, [n for ids, _ in some_batch(STEP).texts for n in lengths(ids)])
+    kinds = [("float32", 0), ("float32", 4), *((p, 0) for p in list(ceilings)[1:])]
+    *spent, old = alone(training_seconds, kinds)["result"]
     bases = {ours: alone(nothing_alone, ours)["peak_mb"] for ours in (True, False)}
     memory = alone(step_alone, False, "float32", 0)["peak_mb"] - bases[False]
     rows = []
@@ -131,9 +154,7 @@ def training(ceilings: dict[str, float]) -> list[dict]:
 
 def main() -> None:
     ceilings = {precision: ceiling(precision) for precision in precisions()}
-    with torch.inference_mode():
-        rows = encoding(some_batch(32), ceilings)
-    write("retriever", rows + training(ceilings), ceilings)
+    write("retriever", encoding(ceilings) + training(ceilings), ceilings)
 
 
 if __name__ == "__main__":
