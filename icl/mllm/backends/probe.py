@@ -53,10 +53,10 @@ def tell_image_cost(backend: Served) -> None:
         return
     tokens, expected = counts[0].prompt_tokens - counts[1].prompt_tokens, wide * high
     if tokens > DEARER * expected + MARKS:
+        implied = f"mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,} of {grid} x {grid}"
         announce(
             f"WARNING MLLM server {backend.url}: an image of {wide * grid} x {high * grid} pixels costs {tokens:,} prompt "
-            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there "
-            "(docs/backends.md)"
+            f"tokens, where {implied}: it is enlarged there, or cut smaller (docs/backends.md)"
         )
 
 

@@ -39,6 +39,7 @@ _OWN = "answers are drawn with the server's own value, where it has one"
 SAMPLING_COSTS = dict.fromkeys((*NEUTRAL, "top_k", "repetition_penalty", "repeat_penalty"), _OWN)
 
 
+PROMPTS = "prompt tokens"
 THINKING = 1024
 """Tokens of room for a reply that was cut before it said anything: it thinks first."""
 
@@ -132,9 +133,9 @@ class Served:
     def forget_images(self) -> None:
         """Nothing is kept here between questions; what the server keeps is its own, and `cache_use` counts it."""
 
-    def cache_use(self) -> tuple[int, int]:
-        """(prompt tokens, those of them from the server's prefix cache) of all replies so far that told the latter."""
-        return self._told_tokens, self._cached_tokens
+    def cache_use(self) -> dict[str, tuple[int, int]]:
+        """(all, those of them from the server's cache) so far, by what is cached: the prompt tokens of replies that tell it."""
+        return {PROMPTS: (self._told_tokens, self._cached_tokens)}
 
     @property
     def bare(self) -> bool:
