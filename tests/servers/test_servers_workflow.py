@@ -4,18 +4,17 @@ import io
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from fake_servers import MLLMServer
 from PIL import Image
+from real_servers import free_port, running
 from running import HOUSE, SMOKE, command, table_of
 
 from icl.mllm import prompts
@@ -37,26 +36,12 @@ def call_through(folder: Path, mllm: str, *more: str) -> list[str]:
 @pytest.fixture
 def transformers_serve(tmp_path):
     """`transformers serve`, on the CPU and without a hub; stopped in the end."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    surroundings = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(tmp_path / "hub")}
+    port = free_port()
+    surroundings = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(tmp_path / "hub")}
     program = [Path(sys.executable).with_name("transformers"), "serve", "--port", str(port), "--host", "127.0.0.1"]
-    log = (tmp_path / "serve.log").open("w")
-    server = subprocess.Popen([*program, "--device", "cpu"], env=surroundings, stdout=log, stderr=log)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "serve.log").read_text()[-2000:]
-                time.sleep(0.5)
+    call = [*program, "--device", "cpu"]
+    with running(call, f"http://127.0.0.1:{port}/health", tmp_path / "serve.log", 120, **surroundings):
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait(20)
-        log.close()
 
 
 @pytest.mark.long
