@@ -143,7 +143,7 @@ rule gguf:
 
 rule to_gguf:
     input:
-        merged=lambda w: [] if w.model == "base" else f"{RESULTS}/lora/seed{w.model.removeprefix('lora-seed')}/merged",
+        merged=lambda w: [] if w.model == "base" else [f"{RESULTS}/lora/{w.model.removeprefix('lora-')}/merged"],
         weights=lambda w: or_stop(paths.mllm_weights, settings, False) if w.model == "base" else [],
     output:
         directory(f"{RESULTS}/gguf/{{model}}"),

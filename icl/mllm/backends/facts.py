@@ -23,6 +23,8 @@ from icl.mllm.settings import MLLMSettings
 
 DIGESTED = 2 * 10**9
 """Bytes of a model or adapter on this machine whose content is read; the name of a larger one stands for it."""
+BUSY = (429, 502, 503, 504)
+"""Status of a page that may be there in a moment; `transformers serve` answers 500 where it has no list of models."""
 PATIENCE = 30.0
 """Seconds to wait for such a small reply."""
 
@@ -108,7 +110,7 @@ def _page(client: httpx.Client, url: str) -> str:
         reply = client.get(url)
     except httpx.HTTPError as error:
         raise Transient(f"no connection: {shortened(str(error) or type(error).__name__)}{through(url)}") from error
-    if reply.status_code in (429, 500, 502, 503, 504):
+    if reply.status_code in BUSY:
         raise Transient(f"HTTP {reply.status_code}: {shortened(reply.text)}")
     return reply.text if reply.status_code == 200 else ""
 

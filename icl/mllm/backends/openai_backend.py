@@ -8,7 +8,7 @@ from urllib.parse import quote
 import openai
 
 from icl.errors import InputError
-from icl.mllm.backends.facts import get_json, get_text, identity_of, of_llama_cpp, of_vllm, patiently, vllm_caches
+from icl.mllm.backends.facts import BUSY, get_json, get_text, identity_of, of_llama_cpp, of_vllm, patiently, vllm_caches
 from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
 from icl.mllm.backends.pictures import data_uri
@@ -124,7 +124,7 @@ class OpenAIBackend(Served):
         except openai.APIConnectionError as error:
             raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
         except openai.APIStatusError as error:
-            if error.status_code == 429 or error.status_code >= 500:
+            if error.status_code in BUSY:
                 raise Transient(_reason(error)) from error
             return {}
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError):
