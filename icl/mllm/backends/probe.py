@@ -77,7 +77,7 @@ def require_adapter(base: Served, adapted: Served) -> None:
     name, plain = adapted.settings.adapter_model, base.settings.model
     where, told = f"MLLM server {base.url}", False
     with tempfile.TemporaryDirectory() as folder:
-        for questions in _questions(Path(folder)):
+        for questions in probe_questions(Path(folder)):
             before = base.answer(questions)
             adapted.learn_from(base)
             answers, after = adapted.answer(questions), base.answer(questions)
@@ -105,7 +105,7 @@ def for_every_task(adapted: Served) -> Served:
     return type(adapted)(settings, "served")
 
 
-def _questions(folder: Path) -> Iterator[list[Request]]:
+def probe_questions(folder: Path) -> Iterator[list[Request]]:
     """Some questions, and more as long as they are asked for: each figure with its own description and a look-alike's."""
     rng, domain = random.Random(0), DOMAINS["city"]
     for part in range(PARTS):
