@@ -22,6 +22,7 @@ INDEX = """# What is in this folder
 | `thi/<name>/<retriever>/<judge>/seed<n>/` | xi and its sweep on val, every interaction (`record.jsonl`), metrics, times |
 | `yes/...`, `neighbours/...` | the two other re-rankings |
 | `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |
+| `gguf/<base or lora-seed<n>>/` | target `gguf`: the MLLM and each merged adapter for llama.cpp and Ollama |
 | `search/index.html` | what the target `search` found in one's own images |
 | `release/<name>-icl/` | target `release`: the trained retriever and adapter as models/ ships them |
 | `logs/`, `benchmarks_time/` | a log for each job; its time and memory |
