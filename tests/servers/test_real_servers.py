@@ -26,6 +26,7 @@ BRIEFLY = "thi={timing_passes: 1, timing_queries: 2}"
 
 def smoke(folder: Path, mllm: str, *targets: str) -> None:
     """The smoke run with the MLLM behind a server."""
+    folder.mkdir(exist_ok=True)
     call = command(folder, "results/smoke/table.csv", *targets, *SMOKE, "--config", f"mllm={{{mllm}}}", BRIEFLY)
     done = subprocess.run(call, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
