@@ -132,3 +132,34 @@ rule merge_lora:
         version=stages.STAGE_VERSIONS["lora"],
     script:
         "../workflow_scripts/merge_lora.py"
+
+
+# For llama.cpp and Ollama: the MLLM and each seed's merged adapter, one folder each, as llama-server's --models-dir takes them.
+rule gguf:
+    input:
+        f"{RESULTS}/gguf/base",
+        expand(f"{RESULTS}/gguf/lora-seed{{seed}}", seed=settings.seeds),
+
+
+rule to_gguf:
+    input:
+        merged=lambda w: [] if w.model == "base" else [f"{RESULTS}/lora/{w.model.removeprefix('lora-')}/merged"],
+        weights=lambda w: or_stop(paths.mllm_weights, settings, False) if w.model == "base" else [],
+    output:
+        directory(f"{RESULTS}/gguf/{{model}}"),
+    log:
+        f"{RESULTS}/logs/to_gguf/{{model}}.log",
+    wildcard_constraints:
+        model=r"base|lora-seed\d+",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "mllm"),
+        runtime=120,
+        gpu=0,
+    params:
+        mllm=stages.mllm_part(settings, "merge"),
+        version=stages.STAGE_VERSIONS["lora"],
+    script:
+        "../workflow_scripts/to_gguf.py"

@@ -24,6 +24,7 @@ INDEX = """# What is in this folder
 | `yes/...`, `neighbours/...`, `evidence/...` and so on | the same of every other way to re-rank |
 | `captions/<name>/<split>/` | the MLLM's captions of a gallery, and what they cost |
 | `answers/<stage>/*.jsonl` | the MLLM's answers: what is there is not asked again |
+| `gguf/<base or lora-seed<n>>/` | target `gguf`: the MLLM and each merged adapter for llama.cpp and Ollama |
 | `search/index.html` | what the target `search` found in one's own images |
 | `release/<name>-icl/` | target `release`: the trained retriever and adapter as models/ ships them |
 | `logs/`, `benchmarks_time/` | a log for each job; its time and memory |

@@ -87,14 +87,22 @@ def unsteadiness(spread: float | None, load: Load, local: bool) -> str:
     return "; ".join(why)
 
 
-def cache_words(before: tuple[int, int], after: tuple[int, int]) -> str:
-    """Whether a server answered from its cache of prompts' beginnings, which is why a later pass may be faster.
+CacheUse = dict[str, tuple[int, int]]
+"""What a server has used of each kind, and how much of that came from a cache of its own."""
+
+
+def cache_words(before: CacheUse, after: CacheUse) -> str:
+    """Whether a server answered from its caches of prompts' beginnings and images, which make a later pass faster.
 
     Args:
         before, after: its `cache_use` when the timing began, and when it ended.
     """
-    tokens, cached = (late - early for early, late in zip(before, after, strict=True))
-    return f"{cached / tokens:.0%} of the prompt tokens" if tokens else "not told"
+    said = []
+    for name, (used, cached) in after.items():
+        early = before.get(name, (0, 0))
+        if used > early[0]:
+            said.append(f"{(cached - early[1]) / (used - early[0]):.0%} of {name}")
+    return ", ".join(said) or "not told"
 
 
 def time_of(

@@ -129,11 +129,13 @@ def _check_mllm(settings: Settings) -> None:
     if settings.mllm.backend == "openai" and not settings.mllm.url:
         raise wrong_value("mllm.url", "", "the server's address, such as http://localhost:8000/v1")
     name = settings.mllm.adapter_model
+    if settings.mllm.backend not in ("openai", "ollama") or not name:
+        return
     if unknown := set(re.findall(r"{(.*?)}", name)) - {"seed"}:
         raise wrong_value("mllm.adapter_model", name, f"a name; {{seed}} stands for the seed, not {{{min(unknown)}}}")
-    if name and name == settings.mllm.model:
+    if name == settings.mllm.model:
         raise wrong_value("mllm.adapter_model", name, "another name than mllm.model: the model with the adapter")
-    if settings.mllm.backend in ("openai", "ollama") and name and "{seed}" not in name and len(settings.seeds) > 1:
+    if "{seed}" not in name and len(settings.seeds) > 1:
         remedy = "Serve one adapter a seed, and write {seed} where their names differ, as in icl-lora-seed{seed}."
         found, expected = f"'{name}', one adapter for the seeds {list(settings.seeds)}", "one adapter a seed"
         raise InputError("config key mllm.adapter_model", found, expected, remedy)

@@ -4,22 +4,23 @@ import io
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from fake_servers import MLLMServer
 from PIL import Image
+from real_servers import free_port, running
 from running import HOUSE, SMOKE, command, table_of
 
 from icl.mllm import prompts
+from icl.mllm.backends.probe import probe_questions
 from icl.mllm.backends.transformers_backend import TransformersBackend
+from icl.mllm.prompts import localise_text
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
 
@@ -37,26 +38,12 @@ def call_through(folder: Path, mllm: str, *more: str) -> list[str]:
 @pytest.fixture
 def transformers_serve(tmp_path):
     """`transformers serve`, on the CPU and without a hub; stopped in the end."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    surroundings = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(tmp_path / "hub")}
+    port = free_port()
+    surroundings = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HOME": str(tmp_path / "hub")}
     program = [Path(sys.executable).with_name("transformers"), "serve", "--port", str(port), "--host", "127.0.0.1"]
-    log = (tmp_path / "serve.log").open("w")
-    server = subprocess.Popen([*program, "--device", "cpu"], env=surroundings, stdout=log, stderr=log)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "serve.log").read_text()[-2000:]
-                time.sleep(0.5)
+    call = [*program, "--device", "cpu"]
+    with running(call, f"http://127.0.0.1:{port}/health", tmp_path / "serve.log", 120, **surroundings):
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait(20)
-        log.close()
 
 
 @pytest.mark.long
@@ -123,9 +110,14 @@ def test_ollamas_api_gives_the_same_table_with_and_without_faults(whole, synthvl
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole), rtol=1e-5)
 
 
-def judged(server: MLLMServer) -> int:
+def asked_by_jobs(server: MLLMServer, probed: set[str]) -> list[str]:
+    """Prompts that were answered, without those that are put before any job."""
+    return [prompt for _, prompt in list(server.sent) if prompt not in probed]
+
+
+def judged(server: MLLMServer, probed: set[str]) -> int:
     """Questions of T_loc, which THI asks and RDA does not."""
-    return sum(n for question, n in list(server.asked.items()) if "accurately describe" in question)
+    return sum("accurately describe" in prompt for prompt in asked_by_jobs(server, probed))
 
 
 @pytest.mark.faults
@@ -133,13 +125,14 @@ def judged(server: MLLMServer) -> int:
 def test_random_kills_lose_nothing_and_ask_nothing_twice(whole, synthvl, tmp_path):
     """Kills at random moments, the first half in RDA and the others in THI, each followed by the same command."""
     rng, killed = random.Random(1), []
+    probed = {request.text for part in probe_questions(tmp_path) for request in part} | {localise_text("A person.")}
     with MLLMServer(synthvl, ("synthvl", "synthvl-lora")) as server:
         call = call_through(tmp_path, ollama(server))
         while len(killed) < KILLS:
-            counted = judged if len(killed) >= KILLS // 2 else (lambda server: server.asked.total())
-            before = counted(server)
+            counted = judged if len(killed) >= KILLS // 2 else (lambda *given: len(asked_by_jobs(*given)))
+            before = counted(server, probed)
             run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            while run.poll() is None and counted(server) == before:
+            while run.poll() is None and counted(server, probed) == before:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0, 0.5))
             assert run.poll() is None, "the run ended before the last kill"

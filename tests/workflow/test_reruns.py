@@ -77,7 +77,7 @@ RERUNS = {
     "retriever.piece": NOTHING,
     "retriever.rda_*": {"train_retriever"},
     "mllm.backend": ASKS,
-    "mllm.model": ANSWERS,
+    "mllm.model": ANSWERS | {"to_gguf"},
     "mllm.url": NOTHING,
     "mllm.revision": ASKS,
     "mllm.adapter_model": JUDGES,

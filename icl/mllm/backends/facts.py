@@ -8,6 +8,8 @@ counts. Where it runs and its version count (an update rounds and cuts images ot
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import httpx
@@ -21,6 +23,8 @@ from icl.mllm.settings import MLLMSettings
 
 DIGESTED = 2 * 10**9
 """Bytes of a model or adapter on this machine whose content is read; the name of a larger one stands for it."""
+BUSY = (429, 502, 503, 504)
+"""Status of a page that may be there in a moment; `transformers serve` answers 500 where it has no list of models."""
 PATIENCE = 30.0
 """Seconds to wait for such a small reply."""
 
@@ -69,29 +73,46 @@ def _texts(found: dict) -> dict[str, str]:
     return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
+def vllm_caches(page: str) -> dict[str, tuple[int, int]]:
+    """(all, those of them from the cache) of prompt tokens and of images, from vLLM's `/metrics`."""
+    found = {}
+    for name, what in (("prompt tokens", "prefix"), ("images", "mm")):
+        counts = [
+            sum(float(n) for n in re.findall(rf"^vllm:{what}_cache_{kind}_total{{.*}} (\S+)$", page, re.MULTILINE))
+            for kind in ("queries", "hits")
+        ]
+        found[name] = (int(counts[0]), int(counts[1]))
+    return found
+
+
 def get_json(settings: MLLMSettings, url: str) -> dict:
     """A small page of a server; nothing where it has no such page, or one of another form.
 
     Raises:
         InputError: it does not answer, after all tries: what it tells must not depend on the moment.
     """
+    try:
+        found = json.loads(get_text(settings, url))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def get_text(settings: MLLMSettings, url: str) -> str:
+    """The same as it comes."""
     timeout = min(PATIENCE, settings.timeout)
     with client_for(url, lambda options: httpx.Client(timeout=timeout, **options)) as client:
         return patiently(settings, url, lambda: _page(client, url))
 
 
-def _page(client: httpx.Client, url: str) -> dict:
+def _page(client: httpx.Client, url: str) -> str:
     try:
         reply = client.get(url)
     except httpx.HTTPError as error:
         raise Transient(f"no connection: {shortened(str(error) or type(error).__name__)}{through(url)}") from error
-    if reply.status_code in (429, 500, 502, 503, 504):
+    if reply.status_code in BUSY:
         raise Transient(f"HTTP {reply.status_code}: {shortened(reply.text)}")
-    try:
-        found = reply.json() if reply.status_code == 200 else {}
-    except (ValueError, RecursionError):
-        found = {}
-    return found if isinstance(found, dict) else {}
+    return reply.text if reply.status_code == 200 else ""
 
 
 def patiently(settings: MLLMSettings, url: str, look):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import openai
 
 from icl.errors import InputError
-from icl.mllm.backends.facts import get_json, identity_of, of_llama_cpp, of_vllm, patiently
+from icl.mllm.backends.facts import BUSY, get_json, get_text, identity_of, of_llama_cpp, of_vllm, patiently, vllm_caches
 from icl.mllm.backends.failures import Transient, failure_of, reason_of, shortened
 from icl.mllm.backends.network import client_for, host_of, through
 from icl.mllm.backends.pictures import data_uri
@@ -62,6 +62,8 @@ class OpenAIBackend(Served):
                 http_client=openai.DefaultHttpxClient(**options),
             ),
         )
+        self._metrics = ""
+        """Where the server counts what it does, once it is known to be a vLLM."""
         self.wishes = Wishes(settings.url, COSTS, {"logprob": FEWER_SHARES})
 
     def check(self) -> None:
@@ -97,6 +99,7 @@ class OpenAIBackend(Served):
         entries = patiently(self.settings, self.url, self._entries)
         entry, root = entries.get(name, {}), self.url.rstrip("/").removesuffix("/v1")
         if entry.get("owned_by") == "vllm":
+            self._metrics = f"{root}/metrics"
             fingerprint = patiently(self.settings, self.url, lambda: self._fingerprint(name))
             found = of_vllm(entry, entries, get_json(self.settings, f"{root}/version"), fingerprint)
         elif entry.get("owned_by") == "llamacpp":
@@ -104,6 +107,11 @@ class OpenAIBackend(Served):
         else:
             found = {}, {}
         return identity_of(self.settings, self.url, *found)
+
+    def cache_use(self) -> dict[str, tuple[int, int]]:
+        """As vLLM counts it, of prompts and of images, by whomever it is asked; of others, as their replies tell."""
+        counted = vllm_caches(get_text(self.settings, self._metrics)) if self._metrics else {}
+        return super().cache_use() | counted
 
     def _entries(self) -> dict[str, dict]:
         """Listed models by name and alias; none where the server has no list.
@@ -116,7 +124,7 @@ class OpenAIBackend(Served):
         except openai.APIConnectionError as error:
             raise Transient(f"no connection: {_reason(error)}{through(self.url)}") from error
         except openai.APIStatusError as error:
-            if error.status_code == 429 or error.status_code >= 500:
+            if error.status_code in BUSY:
                 raise Transient(_reason(error)) from error
             return {}
         except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError):

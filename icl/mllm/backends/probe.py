@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from icl.mllm import prompts
 from icl.mllm.backends.served import Served
 from icl.mllm.protocol import YES_NO, Answer, Request
 from icl.progress import announce
-from icl.synthpedes.attributes import sample_identity, sample_shot, visible
-from icl.synthpedes.captions import state, write_caption
+from icl.synthpedes.attributes import sample_family, sample_identity, sample_shot, visible
+from icl.synthpedes.captions import FINE_STYLE, state, write_caption
 from icl.synthpedes.domains import DOMAINS
 from icl.synthpedes.render import render
 
@@ -25,8 +25,9 @@ LARGEST = 1_000_000
 MARKS = 8
 """Tokens that a chat template may put around an image."""
 FIGURES = 4
-"""Drawn figures that are asked about: each with its own description and another's, and where a server gives no
-probabilities, for a description too."""
+"""Drawn figures that are asked about at once."""
+PARTS = 8
+"""How often, at most: once where the server gives probabilities, until an answer differs where it does not."""
 NOISE = 0.02
 """Difference of Yes probabilities that one model may have from itself, at most: sums in another order, a cache."""
 
@@ -47,26 +48,25 @@ def tell_image_cost(backend: Served) -> None:
     text = prompts.localise_text("A person.")
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "0.png"
-        Image.fromarray(render(*_person(random.Random(0)), wide * grid, high * grid)).save(picture)
+        rng, domain = random.Random(0), DOMAINS["city"]
+        person, shot = sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
+        Image.fromarray(render(person, shot, wide * grid, high * grid)).save(picture)
         counts = [backend.once(Request("localise", text, image, 4)) for image in (picture, None)]
     if not all(answer and answer.prompt_tokens for answer in counts):
         return
     tokens, expected = counts[0].prompt_tokens - counts[1].prompt_tokens, wide * high
     if tokens > DEARER * expected + MARKS:
+        implied = f"mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,} of {grid} x {grid}"
         announce(
             f"WARNING MLLM server {backend.url}: an image of {wide * grid} x {high * grid} pixels costs {tokens:,} prompt "
-            f"tokens, where mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,}: it is enlarged there "
-            "(docs/backends.md)"
+            f"tokens, where {implied}: it is enlarged there, or cut smaller (docs/backends.md)"
         )
-
-
-def _person(rng: random.Random):
-    domain = DOMAINS["city"]
-    return sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
 
 
 def require_adapter(base: Served, adapted: Served) -> None:
     """That a served adapter does something: its base is asked before and after it, and shows how far one model strays.
+
+    Where the server gives no probabilities, equal words prove little: more of them are compared, and a line says so.
 
     Args:
         base: asks the model without the adapter. adapted: asks the one with it, whatever the task.
@@ -75,22 +75,28 @@ def require_adapter(base: Served, adapted: Served) -> None:
         InputError: every answer is the base's own: a server that answers to any name, or an adapter that is not in it.
     """
     name, plain = adapted.settings.adapter_model, base.settings.model
+    where, told = f"MLLM server {base.url}", False
     with tempfile.TemporaryDirectory() as folder:
-        questions = _questions(Path(folder), adapted.settings.max_new_tokens_vqa)
-        judged = [request for request in questions if request.choices]
-        asked = [backend.answer(judged) for backend in (base, adapted, base)]
-        if all(answer.probabilities is None for answers in asked for answer in answers):
-            written = [request for request in questions if not request.choices]
-            asked = [asked[k] + backend.answer(written) for k, backend in enumerate((base, adapted))] * 2
-    if not any(not (a.error or b.error) for a, b in zip(asked[0], asked[1], strict=True)):
-        announce(f"WARNING MLLM server {base.url}: no answer shows whether {name} differs from {plain}")
-    elif _same(*asked[:3]):
-        found = f"{name} answers {len(asked[0])} questions exactly as {plain} does"
+        for questions in probe_questions(Path(folder)):
+            before = base.answer(questions)
+            adapted.learn_from(base)
+            answers, after = adapted.answer(questions), base.answer(questions)
+            told = told or any(not (a.error or b.error) for a, b in zip(before, answers, strict=True))
+            if not _same(before, answers, after):
+                return
+            if any(answer.probabilities for answer in answers):
+                break
+    if not told:
+        announce(f"WARNING {where}: no answer shows whether {name} differs from {plain}")
+    elif not any(answer.probabilities for answer in answers):
+        announce(f"WARNING {where}: {name} gave the words of {plain} to all questions; see that it has the adapter")
+    else:
+        found = f"{name} answers {len(questions)} questions exactly as {plain} does"
         remedy = (
             "Serve the adapter under this name (docs/backends.md; a llama-server with one model answers to any name: start "
             "it with --models-dir), or correct mllm.adapter_model."
         )
-        raise InputError(f"MLLM server {base.url}", found, "a model with an adapter that does something", remedy)
+        raise InputError(where, found, "a model with an adapter that does something", remedy)
 
 
 def for_every_task(adapted: Served) -> Served:
@@ -99,22 +105,20 @@ def for_every_task(adapted: Served) -> Served:
     return type(adapted)(settings, "served")
 
 
-def _questions(folder: Path, limit: int) -> list[Request]:
-    """Questions with choices about each figure, and one without."""
+def probe_questions(folder: Path) -> Iterator[list[Request]]:
+    """Some questions, and more as long as they are asked for: each figure with its own description and a look-alike's."""
     rng, domain = random.Random(0), DOMAINS["city"]
-    pictures, captions = [], []
-    for k in range(FIGURES):
-        person, shot = _person(rng)
-        said = state(visible(person, shot), domain.style, rng)
-        pictures.append(folder / f"{k}.png")
-        Image.fromarray(render(person, shot)).save(pictures[-1])
-        captions.append(write_caption(said, rng, domain.style.richness))
-    found = []
-    for k, picture in enumerate(pictures):
-        for caption in (captions[k], captions[k - 1]):
-            found.append(Request("localise", prompts.localise_text(caption), picture, 4, YES_NO))
-        found.append(Request("vqa", prompts.vqa_text(), picture, limit))
-    return found
+    for part in range(PARTS):
+        found = []
+        for k in range(FIGURES):
+            family = sample_family(rng, domain.holds, domain.wardrobe, size=2)
+            shot, picture = sample_shot(rng, domain.camera), folder / f"{part}-{k}.png"
+            Image.fromarray(render(family[0], shot)).save(picture)
+            for person in family:
+                said = state(visible(person, shot), FINE_STYLE, rng)
+                text = prompts.localise_text(write_caption(said, rng, domain.style.richness))
+                found.append(Request("localise", text, picture, 4, YES_NO))
+        yield found
 
 
 def _same(before: Sequence[Answer], answers: Sequence[Answer], after: Sequence[Answer]) -> bool:

@@ -80,6 +80,7 @@ def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
     from icl.mllm.backends.probe import for_every_task, require_adapter, tell_image_cost
 
     base = open_backend(settings)
+    base.learn_from(each[0])
     tell_image_cost(base)
     for backend in each if adapted else []:
         require_adapter(base, for_every_task(backend))

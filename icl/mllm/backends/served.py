@@ -16,6 +16,7 @@ from icl.mllm.backends.failures import BadRequest, Declined, Refused, Transient
 from icl.mllm.backends.network import through
 from icl.mllm.backends.pictures import grid_of
 from icl.mllm.backends.replies import Reply, verdict
+from icl.mllm.backends.wishes import Wishes
 from icl.mllm.cleaning import spoken
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.reading import says_yes_or_no
@@ -39,6 +40,7 @@ _OWN = "answers are drawn with the server's own value, where it has one"
 SAMPLING_COSTS = dict.fromkeys((*NEUTRAL, "top_k", "repetition_penalty", "repeat_penalty"), _OWN)
 
 
+PROMPTS = "prompt tokens"
 THINKING = 1024
 """Tokens of room for a reply that was cut before it said anything: it thinks first."""
 
@@ -87,6 +89,7 @@ class Served:
         self._told_tokens = self._cached_tokens = 0
         self.facts: dict[str, dict[str, str]] = {}
         """What the server tells of a model and of itself, by the model's name there, once it was looked up."""
+        self.wishes = Wishes(self.url, {})
         self._bare, self._lock = 0, threading.Lock()
         """Replies without probabilities, as long as there were none with them."""
         self.told: dict[str, str] = {}
@@ -129,12 +132,16 @@ class Served:
         """The name that is asked for a task."""
         return self.models()[-1] if task in self.settings.adapter_tasks else self.settings.model
 
+    def learn_from(self, other: Served) -> None:
+        """Take over what another back-end of the same server has learnt of it, so that nothing is tried or told twice."""
+        self.wishes, self._bare = other.wishes, other._bare
+
     def forget_images(self) -> None:
         """Nothing is kept here between questions; what the server keeps is its own, and `cache_use` counts it."""
 
-    def cache_use(self) -> tuple[int, int]:
-        """(prompt tokens, those of them from the server's prefix cache) of all replies so far that told the latter."""
-        return self._told_tokens, self._cached_tokens
+    def cache_use(self) -> dict[str, tuple[int, int]]:
+        """(all, those of them from the server's cache) so far, by what is cached: the prompt tokens of replies that tell it."""
+        return {PROMPTS: (self._told_tokens, self._cached_tokens)}
 
     @property
     def bare(self) -> bool:

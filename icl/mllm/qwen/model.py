@@ -147,7 +147,12 @@ FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 """`model_type` of the models whose prompts and positions are laid out as `sequences` does."""
 
 
-def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
+def attention_of(device: torch.device) -> str:
+    """Fused attention on a GPU, where eager attention would write the weights of every pair of tokens to its memory."""
+    return "eager" if device.type == "cpu" else "sdpa"
+
+
+def _load_weights(folder: str, dtype: torch.dtype, device: torch.device) -> nn.Module:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     try:
@@ -155,7 +160,11 @@ def _load_weights(folder: str, dtype: torch.dtype) -> nn.Module:
         if family not in FAMILIES:
             raise ValueError(f"model_type {family}, not one of {', '.join(FAMILIES)}")
         return AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, attn_implementation="eager", trust_remote_code=False
+            folder,
+            dtype=dtype,
+            attn_implementation=attention_of(device),
+            device_map=None if device.type == "cpu" else {"": device},  # without a copy in the machine's own memory
+            trust_remote_code=False,
         )
     except Exception as error:  # transformers, safetensors and the OS each raise their own types
         raise InputError(
@@ -187,7 +196,7 @@ def load_qwen_vl(
     from transformers import AutoProcessor
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _load_weights(model_folder, arithmetic(precision))
+    model = _load_weights(model_folder, arithmetic(precision), device)
     processor = AutoProcessor.from_pretrained(model_folder, trust_remote_code=False)
     if device.type == "cpu":
         speed_up_on_cpu(model)

@@ -14,6 +14,7 @@ from icl.errors import InputError
 from icl.mllm import prompts
 from icl.mllm.backends.transformers_backend import TransformersBackend
 from icl.mllm.protocol import YES_NO, Answer, Request
+from icl.mllm.qwen import model as qwen_model
 from icl.mllm.qwen.prefix import common_length, share
 from icl.mllm.qwen.sequences import Sequence
 from icl.mllm.settings import MLLMSettings
@@ -47,12 +48,17 @@ def stock_inputs(backend, request):
     return processor(text=[text], images=images, return_tensors="pt")
 
 
-@pytest.fixture(params=["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
-def relative(request, place, backend):
-    """The back-end on each family, and the stock model on the same weights."""
-    folder = place / request.param if request.param != "qwen2_vl" else place / "model"
+FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
+
+
+@pytest.fixture(params=[(name, attention) for name in FAMILIES for attention in ("eager", "sdpa")], ids="-".join)
+def relative(request, place, backend, monkeypatch):
+    """The back-end on each family, with a CPU's attention and a GPU's, and the stock model on the same weights."""
+    family, attention = request.param
+    monkeypatch.setattr(qwen_model, "attention_of", lambda device: attention)
+    folder = place / family if family != "qwen2_vl" else place / "model"
     if not folder.exists():
-        save_tiny_relative(folder, tiny_corpus(), request.param)
+        save_tiny_relative(folder, tiny_corpus(), family)
     stock = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
     return TransformersBackend(MLLMSettings(model=str(folder), batch_size=3)), stock
 

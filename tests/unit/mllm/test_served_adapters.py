@@ -44,18 +44,34 @@ def reply(prompt: str, image: bytes | None, model: str) -> tuple[str, float | No
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("logprobs", [True, False])
-def test_an_adapter_that_answers_otherwise_is_taken(backend, logprobs):
+def test_an_adapter_that_answers_otherwise_is_taken(backend, logprobs, capsys):
     with MLLMServer(reply, models=("base", "tuned"), logprobs=logprobs) as server:
         check_server(settings(server, backend))
         asked = {body["model"] for body in server.bodies}
-    assert asked == {"base", "tuned"}
+    assert asked == {"base", "tuned"} and "the words of base" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_words_alone_are_compared_until_one_differs(backend, capsys):
+    """An adapter that changes few verdicts is no fault."""
+    seen = {}
+
+    def late(prompt, image, model):
+        yes = "Yes" in prompt and len(seen.setdefault(model, [])) == 20 and model == "tuned"
+        seen.setdefault(model, []).append(prompt)
+        return ("Yes" if yes else "No"), None
+
+    with MLLMServer(late, models=("base", "tuned"), logprobs=False) as server:
+        check_server(settings(server, backend))
+    assert len(seen["tuned"]) == 24, "three times eight"
+    assert "the words of base" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("logprobs", [True, False])
 @pytest.mark.parametrize("noise, seed", [(0.0, 0), *((0.005, seed) for seed in range(5))])
-def test_one_model_under_two_names_is_refused_before_any_job(backend, logprobs, noise, seed):
-    """Also where sums come out a little otherwise each time."""
+def test_one_model_under_two_names_is_refused_before_any_job(backend, logprobs, noise, seed, capsys):
+    """Also where sums come out a little otherwise each time; where there are words alone, a line tells it."""
     rng = random.Random(seed)
 
     def noisy(prompt, image, model):
@@ -63,8 +79,15 @@ def test_one_model_under_two_names_is_refused_before_any_job(backend, logprobs, 
         return text, yes if yes is None else min(max(yes + rng.uniform(0, noise), 0.0), 1.0)
 
     with MLLMServer(noisy, models=("base", "tuned"), logprobs=logprobs) as server:
-        with pytest.raises(InputError, match="tuned answers .* exactly as base does.*models-dir"):
-            check_server(settings(server, backend, concurrency=1))
+        s = settings(server, backend, concurrency=1)
+        if not logprobs:
+            check_server(s)
+            said = capsys.readouterr().err
+            assert said.count("tuned gave the words of base to all questions") == 1
+            assert said.count("gives no token probabilities") == 1
+            return
+        with pytest.raises(InputError, match="tuned answers 8 questions exactly as base does.*models-dir"):
+            check_server(s)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -191,3 +191,11 @@ def test_a_model_that_takes_no_images_is_found_out_at_the_start():
     with MLLMServer(reply, ("base",), script=script) as server:
         with pytest.raises(InputError, match="At most 0 image.*Mend what the server names"):
             check_server(settings(server, adapter_model=""))
+
+
+def test_a_server_whose_list_fails_is_known_by_its_host():
+    """As `transformers serve` without a cache."""
+    with MLLMServer(reply, ("base",), pages={"/v1/models": (500, {"detail": "Internal Server Error"})}) as server:
+        check_server(settings(server, adapter_model=""))
+        found = open_backend(settings(server)).identity("vqa")
+    assert found["host"] == "localhost" and found["model"] == "base" and "path" not in found

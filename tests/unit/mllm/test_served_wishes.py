@@ -76,6 +76,7 @@ def test_a_refused_sampling_value_is_left_out_and_told_once(backend, name, capsy
 TOO_LONG = {  # as vLLM says it, and as others do
     "context": "This model's maximum context length is 2048 tokens. However, you requested 40 output tokens and your prompt",
     "limit": "max_tokens is too large: 40. This server supports at most 30.",
+    "length": "max_tokens=40 cannot be greater than max_model_len=30. Please request fewer output tokens.",
     "number": "num_predict must be at most 30",
 }
 

@@ -3,12 +3,13 @@
 import pytest
 from fake_servers import MLLMServer
 
+from icl.mllm.backends.facts import vllm_caches
 from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Request
 from icl.mllm.settings import MLLMSettings
 from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.split import Split
-from icl.rerank.timing import STAGES, Load, Watch, machine_seconds, time_of, unsteadiness, untimed
+from icl.rerank.timing import STAGES, Load, Watch, cache_words, machine_seconds, time_of, unsteadiness, untimed
 
 
 class Clocks:
@@ -115,7 +116,7 @@ def test_a_replay_has_the_same_form_and_no_seconds():
 
 
 @pytest.mark.parametrize(
-    "cached, words", [(None, "not told"), (0, "0% of the prompt tokens"), (30, "75% of the prompt tokens")]
+    "cached, words", [(None, "not told"), (0, "0% of prompt tokens"), (30, "75% of prompt tokens")]
 )
 def test_a_time_through_a_server_says_what_came_from_its_cache(cached, words):
     """This process cannot empty it; of 40 prompt tokens a question, the stand-in says how many it had."""
@@ -134,3 +135,24 @@ def test_a_time_through_a_server_says_what_came_from_its_cache(cached, words):
 
 def test_without_a_server_there_is_no_cache_to_speak_of():
     assert timed([2.0])[0]["server_cache"] == "" == untimed({}, 3)["server_cache"]
+
+
+def test_vllm_counts_prompts_and_images_itself():
+    """On a page of its own, by engine; its replies tell nothing by default."""
+    page = """# HELP vllm:prefix_cache_hits_total Prefix cache hits
+vllm:prefix_cache_queries_total{engine="0",model_name="a"} 4000.0
+vllm:prefix_cache_queries_total{engine="1",model_name="a"} 1.0e+03
+vllm:prefix_cache_queries_created{engine="0",model_name="a"} 1.79e+09
+vllm:prefix_cache_hits_total{engine="0",model_name="a"} 1000.0
+vllm:external_prefix_cache_hits_total{engine="0",model_name="a"} 7.0
+vllm:mm_cache_queries_total{engine="0",model_name="a"} 80.0
+vllm:mm_cache_hits_total{engine="0",model_name="a"} 60.0
+"""
+    assert vllm_caches(page) == {"prompt tokens": (5000, 1000), "images": (80, 60)}
+    assert cache_words({"prompt tokens": (4000, 1000), "images": (0, 0)}, vllm_caches(page)) == (
+        "0% of prompt tokens, 75% of images"
+    )
+    assert (
+        vllm_caches("") == {"prompt tokens": (0, 0), "images": (0, 0)}
+        and cache_words({}, vllm_caches("")) == "not told"
+    )
