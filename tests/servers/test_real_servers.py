@@ -95,7 +95,7 @@ def vllm(whole, tmp_path):
     call += ["--host", "127.0.0.1", "--port", str(port), "--model", SYNTHVL, "--served-model-name", "synthvl"]
     call += ["--dtype", "float32", "--enforce-eager", "--max-model-len", "2048", "--max-logprobs", "5"]
     call += ["--override-generation-config", json.dumps(QWENS_OWN)]
-    call += ["--enable-lora", "--lora-modules", f"synthvl-lora={adapter}"]
+    call += ["--enable-lora", "--max-loras", "2", "--lora-modules", f"synthvl-lora={adapter}"]
     more = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     more["PYTHONPATH"] = str(HERE / "beside_vllm")
     with running(call, f"{url}/health", tmp_path / "vllm.log", 400, **more):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def require_adapter(base: Served, adapted: Served) -> None:
             answers, after = adapted.answer(questions), base.answer(questions)
             told = told or any(not (a.error or b.error) for a, b in zip(before, answers, strict=True))
             if not _same(before, answers, after):
+                _tell_mixing(base, adapted, questions, before, after)
                 return
             if any(answer.probabilities for answer in answers):
                 break
@@ -97,6 +99,27 @@ def require_adapter(base: Served, adapted: Served) -> None:
             "it with --models-dir), or correct mllm.adapter_model."
         )
         raise InputError(where, found, "a model with an adapter that does something", remedy)
+
+
+def _tell_mixing(
+    base: Served, adapted: Served, questions: list[Request], before: list[Answer], after: list[Answer]
+) -> None:
+    """A line where the base answers otherwise while the adapter is asked beside it, as jobs do.
+
+    vLLM 0.32 on a CPU gives rows without an adapter those of its last place for one (the index -1), if it computes them
+    together with rows that have one.
+    """
+    if not all(answer.probabilities for answer in (*before, *after)):
+        return
+    with ThreadPoolExecutor(2) as pool:
+        beside, _ = pool.map(lambda asked: asked[0].answer(asked[1]), ((base, questions), (adapted, questions * 2)))
+    strayed = _distance(before, beside)
+    if strayed > max(NOISE, 2 * _distance(before, after)):
+        announce(
+            f"WARNING MLLM server {base.url}: {base.settings.model} answers otherwise while {adapted.settings.adapter_model} "
+            f"is asked beside it (Yes probabilities differ by up to {strayed:.2f}): start vLLM with --max-loras one higher "
+            "than the number of adapters (docs/backends.md)"
+        )
 
 
 def for_every_task(adapted: Served) -> Served:

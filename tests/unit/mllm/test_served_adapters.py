@@ -13,6 +13,7 @@ from running import HOUSE
 from snakemake.iocontainers import Wildcards
 
 from icl.errors import InputError
+from icl.mllm.backends.probe import for_every_task, require_adapter
 from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.protocol import YES_NO, Request
 from icl.mllm.settings import MLLMSettings
@@ -197,3 +198,25 @@ def test_a_job_asks_for_its_own_seeds_adapter():
     for wildcards, name in (({"seed": "4"}, "tuned-4"), ({"dataset": "synthpedes"}, "tuned-3")):
         job = SimpleNamespace(config=given, wildcards=Wildcards(fromdict=wildcards))
         assert settings_of(job).mllm.adapter_model == name
+
+
+def check_adapter(s: MLLMSettings) -> None:
+    """The comparison alone."""
+    require_adapter(open_backend(s), for_every_task(open_backend(s, "served")))
+
+
+@pytest.mark.parametrize("mixes", [True, False])
+def test_a_server_that_mixes_the_adapter_into_its_base_is_told(mixes, capsys):
+    """A real vLLM on a CPU does, for rows that it computes together; the last 8 of 24 are put side by side."""
+    asked = {"base": 0, "tuned": 0}
+
+    def mixing(prompt, image, model):
+        asked[model] += 1
+        beside = mixes and model == "base" and asked["base"] > 16
+        return reply(prompt, image, "tuned" if beside else model)
+
+    with MLLMServer(mixing, models=("base", "tuned")) as server:
+        check_adapter(settings(server, "openai"))
+    assert asked == {"base": 24, "tuned": 24}
+    said = capsys.readouterr().err
+    assert said.count("base answers otherwise while tuned is asked beside it") == mixes
