@@ -16,7 +16,7 @@ from icl.errors import InputError
 from icl.mllm.backends.registry import check_server
 from icl.mllm.settings import MLLMSettings
 
-pytestmark = [pytest.mark.slow, pytest.mark.servers]
+pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.long]
 SYNTHVL = HOUSE / "models" / "synthvl"
 QWENS_OWN = {"top_k": 1, "top_p": 0.001, "repetition_penalty": 1.05}
 """What generation_config.json of Qwen2-VL-7B-Instruct says, and vLLM then does where a request says nothing."""
@@ -102,7 +102,6 @@ def vllm(whole, tmp_path):
         yield f"{url}/v1"
 
 
-@pytest.mark.long
 def test_vllm_gives_the_same_table(whole, vllm, tmp_path):
     """With the adapter as a module, though sampling of the server's own would change the words, and with five probabilities."""
     smoke(
