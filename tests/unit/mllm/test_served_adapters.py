@@ -70,7 +70,7 @@ def test_words_alone_are_compared_until_one_differs(backend, capsys):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("logprobs", [True, False])
-@pytest.mark.parametrize("noise, seed", [(0.0, 0), *((0.005, seed) for seed in range(5))])
+@pytest.mark.parametrize("noise, seed", [(0.0, 0), *((0.005, seed) for seed in range(2))])
 def test_one_model_under_two_names_is_refused_before_any_job(backend, logprobs, noise, seed, capsys):
     """Also where sums come out a little otherwise each time; where there are words alone, a line tells it."""
     rng = random.Random(seed)

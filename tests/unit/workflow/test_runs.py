@@ -18,9 +18,9 @@ def settings(**changes):
 
 def test_each_line_of_the_table_once_and_shared_work_once():
     s = settings(seeds=[1, 2])
-    assert len(rows.rows(s)) == 2 * 7 * 2
+    assert len(rows.rows(s)) == 2 * 8 * 2
     assert len(rows.metric_files(s)) == 2 * 2 * 2
-    assert len(rows.reranked_folders(s)) == 2 * 5 * 2
+    assert len(rows.reranked_folders(s)) == 2 * 6 * 2
     assert len(rows.reranked_folders(s, "thi")) == 2 * 3 * 2
     assert rows.judge_files(s) == ["lora/seed1/evaluation.json", "lora/seed2/evaluation.json"]
 
