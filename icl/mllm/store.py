@@ -82,8 +82,8 @@ class AnswerStore:
             for key, request, answer in rows:
                 if not answer.error:
                     self.answers.add(key, self.path, file.tell())
-                row = {"key": key, "task": request.task, "image": str(request.image or ""), "answer": vars(answer)}
-                row |= span
+                row = {"key": key, "task": request.task, "image": str(request.image or ""), **span}
+                row["answer"] = vars(answer)  # last: `places` knows a whole line by its end
                 file.write(json.dumps(row).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
