@@ -92,6 +92,7 @@ rule noise:
     input:
         histories=paths.noise_files(settings, "retriever/{retriever}/history.csv"),
         metrics=paths.noise_files(settings, "metrics/{retriever}/test.json"),
+        embeddings=paths.noise_files(settings, "embeddings/{retriever}"),
     output:
         table=f"{RESULTS}/noise.csv",
         epochs=f"{RESULTS}/noise_epochs.csv",

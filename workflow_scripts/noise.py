@@ -10,6 +10,7 @@ with job(snakemake):
     table, epochs = noise_tables(
         [Path(p) for p in snakemake.input.histories],
         [Path(p) for p in snakemake.input.metrics],
+        [Path(p) for p in snakemake.input.embeddings],
         snakemake.params.methods,
     )
     table.to_csv(snakemake.output.table, index=False, float_format="%.4f")

@@ -45,7 +45,7 @@ def _check_datasets(settings: Settings) -> None:
         raise wrong_value("results", settings.results, "a folder")
     if not settings.datasets:
         raise InputError("config key datasets", "no benchmark", "at least one", "Add one under `datasets:`.")
-    for key in ("methods", "seeds"):
+    for key in ("methods", "seeds", "noise_variants"):
         values = getattr(settings, key)
         if not values or len(set(values)) < len(values):
             raise wrong_value(key, list(values), "a non-empty list without repeats")

@@ -53,3 +53,12 @@ METHODS = tuple(ROWS)
 
 #: Rows of the default table: the others have a target of their own (`beyond`), as they take longer.
 DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes", "ICL+Evidence")
+
+NOISE_VARIANTS = {
+    "tal": {},
+    "noccd": {"ccd": False},
+    "trl": {"loss": "trl"},
+    "infonce": {"loss": "infonce"},
+    "sdm": {"loss": "sdm"},
+}
+"""Trainings that the noise study compares: RDE as it is (TAL with CCD), without CCD, and with other matching losses."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from icl.workflow.methods import NOISE_VARIANTS
 from icl.workflow.settings import Settings
 
 #: Wildcards of the retrievers that are trained here: without and with RDA.
@@ -38,16 +39,26 @@ def transfer_names(settings: Settings) -> list[str]:
     return [transferred(method, source) for source in settings.datasets for method in TRAINED]
 
 
-NOISY_RETRIEVER = re.compile(r"rde-noise(\d+)(-noccd)?")
-"""Wildcard of the noise study's retrievers: percent of permuted captions, and whether CCD divides the pairs."""
+NOISY_RETRIEVER = re.compile(rf"rde-noise(\d+)(?:-({'|'.join(list(NOISE_VARIANTS)[1:])}))?")
+"""Wildcard of the noise study's retrievers: percent of permuted captions, and the variant where it is not RDE itself."""
 
 
-def noise_methods(settings: Settings) -> dict[str, tuple[float, bool]]:
-    """Retrievers of the noise study: (rate, with CCD) by wildcard."""
+def noise_methods(settings: Settings) -> dict[str, tuple[float, str]]:
+    """Retrievers of the noise study: (rate, variant) by wildcard."""
     found = {}
     for rate in settings.noise_study:
-        found |= {f"rde-noise{round(100 * rate)}{end}": (rate, not end) for end in ("", "-noccd")}
+        for variant in settings.noise_variants:
+            found[f"rde-noise{round(100 * rate)}" + ("" if variant == "tal" else f"-{variant}")] = (rate, variant)
     return found
+
+
+def noise_changes(method: str) -> dict:
+    """Keys of `retriever` that a retriever of the noise study changes; none for another one.
+
+    The test split is watched, so that the last epoch and the best one can be told beside the one that val selects.
+    """
+    found = NOISY_RETRIEVER.fullmatch(method)
+    return {"noise_rate": int(found[1]) / 100, "watch_test": True} | NOISE_VARIANTS[found[2] or "tal"] if found else {}
 
 
 def splits(settings: Settings, dataset: str, method: str) -> list[str]:

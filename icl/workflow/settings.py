@@ -12,7 +12,7 @@ from icl.pretrain.settings import PretrainSettings
 from icl.rda.settings import RDASettings
 from icl.rerank.settings import RerankSettings, THISettings
 from icl.retriever.settings import GivenRetrieverSettings, RetrieverSettings
-from icl.workflow.methods import DEFAULT_METHODS, METHODS
+from icl.workflow.methods import DEFAULT_METHODS, METHODS, NOISE_VARIANTS
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Settings:
     bootstrap: int = setting(1000, "Bootstrap samples of the confidence intervals.", low=1, high=1_000_000)
     noise_study: tuple[float, ...] = setting(
         (0.5,), "Shares of permuted training captions in the target `noise`, in whole percent.", low=0.01, high=1
+    )
+    noise_variants: tuple[str, ...] = setting(
+        ("tal", "noccd"),
+        "What the target `noise` trains: tal (RDE as it is), noccd (without CCD), trl, infonce, sdm (other losses, with CCD).",
+        choices=tuple(NOISE_VARIANTS),
     )
     retrievers: dict[str, GivenRetrieverSettings] = field(
         default_factory=dict,

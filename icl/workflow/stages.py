@@ -12,7 +12,7 @@ import dataclasses
 from icl.fields import decisive
 from icl.rerank.ways import WAYS
 from icl.retriever.ccd import variant_of
-from icl.workflow.names import NOISY_RETRIEVER
+from icl.workflow.names import noise_changes
 from icl.workflow.rows import rows, transfers
 from icl.workflow.settings import Settings
 
@@ -64,8 +64,7 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
         changes["text_length"] = spec.text_length
     if not spec.has_val:
         changes["selection"] = "last"
-    if noisy := NOISY_RETRIEVER.fullmatch(method):
-        changes |= {"noise_rate": int(noisy[1]) / 100, "ccd": not noisy[2]}
+    changes |= noise_changes(method)
     rate = changes.get("noise_rate", settings.retriever.noise_rate)
     changes["ccd_variant"] = variant_of(settings.retriever.ccd_variant, rate, spec.layout)
     part = decisive(dataclasses.replace(settings.retriever, **changes))

@@ -232,8 +232,10 @@ def test_names_of_any_kind_pass_through_the_tables(text, tmp_path):
 
 @pytest.mark.parametrize("text", LINES)
 def test_names_of_any_kind_pass_through_the_noise_study_and_the_card(text):
-    table = pd.DataFrame([{"benchmark": text, "noise": 0.5, "ccd": True, "seed": 1, **dict.fromkeys(METRICS, 1.0)}])
-    epochs = table[["benchmark", "noise", "ccd"]].assign(epoch=2, ccd_precision=1.0, ccd_recall=1.0, ccd_auroc=1.0)
+    table = pd.DataFrame(
+        [{"benchmark": text, "noise": 0.5, "variant": "tal", "seed": 1, **dict.fromkeys(METRICS, 1.0)}]
+    )
+    epochs = table[["benchmark", "noise", "variant"]].assign(epoch=2, ccd_precision=1.0, ccd_recall=1.0, ccd_auroc=1.0)
     cells = markdown_cells(noise_text(table, epochs).split("\n\n", 1)[1])
     assert " ".join(cells[1][0].split()) == one_line(text) and cells[1][1] == "0.50"
     cells = markdown_cells(data_card([], [], {text: 5}, {text: 3}))

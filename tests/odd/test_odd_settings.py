@@ -16,22 +16,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import ValidationError, validate
 
-from icl.data.pairs import read_pairs
+from icl.data.pairs import read_pairs, split_of
 from icl.data.settings import DatasetSettings
 from icl.errors import InputError
 from icl.fields import to_mapping, typed, yaml_key
 from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.mllm.tuning.lora import finetune
+from icl.ranking.measure import measure
 from icl.ranking.significance import bootstrap_interval, paired_test
 from icl.rda.augmentation import shard_of
 from icl.report.figures.ccd import ccd_mixture
 from icl.report.figures.noise import noise_study
 from icl.report.noise import noise_tables, noise_text
-from icl.report.paper import METRICS
 from icl.rerank.timing import time_of
+from icl.retriever.encoding.embeddings import embed, open_store
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.schedule import rate_factor, rda_weight
 from icl.retriever.training.trainer import train_retriever
+from icl.retriever.weights.checkpoints import load_retriever
 from icl.retriever.weights.published import published_settings
 from icl.synthpedes.benchmark import write_benchmark
 from icl.workflow.config import load_settings, settings_schema
@@ -427,11 +429,18 @@ def test_a_noise_study_of_one_epoch_and_a_course_without_ccd_have_their_tables_a
     pairs, root, names = read_pairs(place / "pairs.parquet"), place / "set" / "imgs", {}
     for method, ccd in (("rde-noise50", True), ("rde-noise50-noccd", False)):
         out = tmp_path / "d" / method / "seed1"
-        train_retriever(RetrieverSettings(**small, epochs=1, noise_rate=0.5, ccd=ccd), pairs, root, 1, out)
-        (out / "test.json").write_text(json.dumps(dict.fromkeys(METRICS, 50.0)))
-        names[method] = (0.5, ccd)
+        given = RetrieverSettings(**small, epochs=1, noise_rate=0.5, ccd=ccd, watch_test=True)
+        train_retriever(given, pairs, root, 1, out)
+        model, tokenizer = load_retriever(out)
+        test = split_of(pairs, "test")
+        found = embed(model, tokenizer, test, open_store(test, root, model))
+        found.save(out / "test.npz")
+        (out / "test.json").write_text(json.dumps(measure(found.scores, found.text_pids, found.image_pids)))
+        names[method] = (0.5, "tal" if ccd else "noccd")
     histories, metrics = (sorted(tmp_path.rglob(name)) for name in ("history.csv", "test.json"))
-    table, epochs = noise_tables(histories, metrics, names)
+    table, epochs = noise_tables(histories, metrics, [path.parent for path in metrics], names)
+    assert np.allclose(table.last_rank1, table.rank1) and np.allclose(table.best_map, table["map"]), "of one epoch"
+    assert table[["bge_rank1", "tse_map"]].notna().all(axis=None)
     assert "50" in noise_text(table, epochs)
     assert noise_study(epochs).axes
     for folder in names:

@@ -44,6 +44,7 @@ RERUNS = {
     "training_threads": NOTHING,
     "bootstrap": TABLES | {"beyond_tables"},
     "noise_study": {"noise"},
+    "noise_variants": {"noise"},
     "datasets.*.layout": {
         "benchmark",
         "pairs",
@@ -136,6 +137,7 @@ CHANGED = {
     "mllm.adapter_tasks": ["localise", "vqa"],
     "rda.source": "published/{dataset}.json",
     "noise_study": [0.2],
+    "noise_variants": ["tal", "trl"],
     "seeds": [2],
     "methods": ["RDE", "ICL"],
     "datasets.*.layout": "rstpreid",

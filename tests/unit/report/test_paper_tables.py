@@ -152,10 +152,10 @@ def test_nothing_measured_is_a_dash(tmp_path):
     line = {
         "benchmark": "a",
         "noise": 0.2,
-        "ccd": True,
+        "variant": "tal",
         **dict.fromkeys(("rank1", "rank5", "rank10", "map", "minp"), 1.0),
     }
-    course = {"benchmark": "a", "noise": 0.2, "ccd": True, "epoch": 2, "ccd_precision": 0.5, "ccd_recall": 0.5}
+    course = {"benchmark": "a", "noise": 0.2, "variant": "tal", "epoch": 2, "ccd_precision": 0.5, "ccd_recall": 0.5}
     assert "nan" not in noise_text(pd.DataFrame([line]), pd.DataFrame([{**course, "ccd_auroc": np.nan}]))
 
 

@@ -71,16 +71,25 @@ def test_a_stage_depends_only_on_its_own_settings():
     assert "timing_queries" not in stages.way_part(s, "thi")["thi"]
 
 
-def test_the_noise_study_changes_the_rate_and_the_division_only():
-    s = load_settings({"datasets": {"mine": GENERATED}, "noise_study": [0.2, 0.5]})
-    assert list(names.noise_methods(s)) == [
+def test_the_noise_study_changes_the_rate_and_the_variant_only():
+    every = ["tal", "noccd", "trl", "infonce", "sdm"]
+    s = load_settings({"datasets": {"mine": GENERATED}, "noise_study": [0.2, 0.5], "noise_variants": every})
+    found = names.noise_methods(s)
+    assert list(found)[:6] == [
         "rde-noise20",
         "rde-noise20-noccd",
+        "rde-noise20-trl",
+        "rde-noise20-infonce",
+        "rde-noise20-sdm",
         "rde-noise50",
-        "rde-noise50-noccd",
     ]
-    plain, noisy = (stages.retriever_part(s, "mine", m) for m in ("rde", "rde-noise50-noccd"))
-    assert {k: v for k, v in noisy.items() if plain[k] != v} == {"noise_rate": 0.5, "ccd": False}
+    plain = stages.retriever_part(s, "mine", "rde")
+    changes = {"tal": {}, "noccd": {"ccd": False}} | {loss: {"loss": loss} for loss in every[2:]}
+    for method, (rate, variant) in found.items():
+        noisy = stages.retriever_part(s, "mine", method)
+        wanted = {"noise_rate": rate, "watch_test": True, **changes[variant]}
+        assert {k: v for k, v in noisy.items() if plain[k] != v} == wanted, method
+    assert len(names.noise_methods(load_settings({"datasets": {"mine": GENERATED}}))) == 2
 
 
 def test_given_retrievers_have_two_rows_each_and_come_last():
