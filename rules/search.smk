@@ -37,7 +37,8 @@ rule release:
         retriever=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
         adapter=f"{RESULTS}/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
         chosen=[
-            paths.chosen_files(settings, way, *SEARCHED.split("/"), "lora", settings.seeds[0])[-1] for way in CHOSEN
+            paths.chosen_files(settings, way, searching.searched(settings), "rda", "lora", settings.seeds[0])[-1]
+            for way in CHOSEN
         ],
         plain=f"{RESULTS}/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
         merged=expand(
