@@ -37,7 +37,7 @@ def smoke(tmp_path_factory):
     for begun in (
         lambda: "epoch" in text_of(results / "logs/train_retriever/tinypedes-rde-seed1.log"),
         lambda: any(text_of(path) for path in results.glob("answers/augment-tinypedes/*.jsonl")),
-        lambda: any(text_of(path) for path in results.glob("answers/*-test/thi-*.jsonl")),
+        lambda: any(text_of(path) for path in results.glob("answers/*-test/rerank-thi-*.jsonl")),
     ):
         run = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None and not begun():

@@ -146,7 +146,7 @@ def test_a_runs_answers_replay_its_table_without_a_model(smoke, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(smoke, again, symlinks=True)
     results = again / "results/smoke"
-    for name in ("answers", "augment", "lora", "thi", "yes"):
+    for name in ("answers", "augment", "lora", "thi", "yes", "evidence"):
         shutil.rmtree(results / name)
     replay = ("--config", "mllm={backend: replay, model: nowhere}")
     done = snakemake(again, "results/smoke/table.csv", *SMOKE, *replay)
