@@ -46,11 +46,9 @@ rule bounds:
     input:
         pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
         embeddings=f"{RESULTS}/embeddings/{{dataset}}/rda/seed{{seed}}",
-        chosen=lambda w: [
-            path
-            for way in ("anchors", "evidence")
-            for path in paths.chosen_files(settings, way, w.dataset, "rda", "lora", w.seed)
-        ],
+        chosen=lambda w: paths.flat(
+            paths.chosen_by_way(settings, ("anchors", "evidence"), w.dataset, "rda", "lora", w.seed)
+        ),
     output:
         f"{RESULTS}/bounds/{{dataset}}/seed{{seed}}.csv",
     log:

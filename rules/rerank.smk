@@ -49,9 +49,9 @@ rule choose_parameters:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=resources.of_way(settings, "mem_mb"),
+        mem_mb=resources.way_memory(settings),
         runtime=720,
-        gpu=resources.of_way(settings, "gpu"),
+        gpu=resources.way_gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
         settings=lambda w: stages.way_part(settings, w.way),
@@ -86,9 +86,9 @@ rule rerank:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=resources.of_way(settings, "mem_mb"),
+        mem_mb=resources.way_memory(settings),
         runtime=720,
-        gpu=resources.of_way(settings, "gpu"),
+        gpu=resources.way_gpus(settings),
         gpu_model=resources.gpu_type(settings),
     params:
         settings=lambda w: stages.way_part(settings, w.way),

@@ -40,8 +40,13 @@ def open_split(snakemake, split, asks=True):
 
 def taken(snakemake):
     """The parameters that were chosen: of the ways that this one builds on, then its own."""
+    return parameters_in(snakemake.input.chosen)
+
+
+def parameters_in(paths):
+    """The parameters of several files; where two name the same, the later one holds."""
     found = {}
-    for path in snakemake.input.chosen:
+    for path in paths:
         found |= json.loads(Path(path).read_text())
     return found
 

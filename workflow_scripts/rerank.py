@@ -9,7 +9,7 @@ with job(snakemake):
     from icl.files import write_json, write_records
     from icl.ranking.measure import measure
     from icl.rerank.meter import Meter
-    from icl.rerank.thi.record import with_ranks
+    from icl.rerank.record import with_ranks
     from icl.rerank.ways import parameters_of
     from icl.rerank.ways.base import warn_of_bare_answers
 

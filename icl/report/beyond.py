@@ -108,7 +108,7 @@ def bounds_sheet(paths: Iterable[str]) -> pd.DataFrame:
 
 
 def _cost(value: float, digits: int = 1) -> str:
-    return f"{value:.{digits}f}" if value else NOTHING
+    return f"{value:.{digits}f}" if value and pd.notna(value) else NOTHING  # a replay has no seconds
 
 
 def _read(path: Path) -> dict:

@@ -46,7 +46,7 @@ def interaction_table(settings: Settings, results: Path) -> pd.DataFrame:
 
 
 def _facts(record: dict) -> dict:
-    """What one query's record tells (`icl.rerank.thi.record`)."""
+    """What one query's record tells (`icl.rerank.record`)."""
     anchor = record["anchor"]
     right = anchor is not None and record["candidate_pids"][record["candidates"].index(anchor)] == record["pid"]
     ranks = {"before": record["rank_before"], "after": record["rank_after"]}

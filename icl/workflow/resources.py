@@ -95,19 +95,16 @@ def gpu_type(settings: Settings) -> str:
     return settings.jobs.gpu_type if settings.jobs.gpus else ""
 
 
-def of_way(settings: Settings, name: str) -> Callable:
-    """A re-ranking's `mem_mb` or `gpu`: those of the MLLM where the way asks it.
+def way_memory(settings: Settings) -> Callable:
+    """A re-ranking's `mem_mb`: that of the MLLM where the way asks it."""
+    asking, silent = memory(settings, "mllm"), memory(settings, "scores")
+    return lambda wildcards, attempt: (asking if _asks(wildcards) else silent)(wildcards, attempt)
 
-    Args:
-        name: which of both.
-    """
-    found = {
-        asks: memory(settings, "mllm" if asks else "scores") if name == "mem_mb" else gpus(settings, int(asks))
-        for asks in (True, False)
-    }
 
-    def needed(wildcards, attempt):
-        value = found[WAYS[wildcards.way].judge != "none"]
-        return value(wildcards, attempt) if name == "mem_mb" else value
+def way_gpus(settings: Settings) -> Callable:
+    """A re-ranking's `gpu`: none where the way asks no MLLM."""
+    return lambda wildcards: gpus(settings, int(_asks(wildcards)))
 
-    return needed
+
+def _asks(wildcards) -> bool:
+    return WAYS[wildcards.way].judge != "none"

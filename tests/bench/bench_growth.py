@@ -19,8 +19,8 @@ from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import blocks, top_candidates
 from icl.report import style
 from icl.rerank.k_reciprocal import by_neighbours
+from icl.rerank.record import with_ranks
 from icl.rerank.thi.merging import Reranked
-from icl.rerank.thi.record import with_ranks
 from icl.retriever.ccd import divide
 from icl.retriever.mining import top_k_negatives
 from icl.workflow.resources import PORTION

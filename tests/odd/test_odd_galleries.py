@@ -33,9 +33,9 @@ from icl.report.figures.examples import before_and_after
 from icl.report.figures.rounds import rounds as rounds_figure
 from icl.report.figures.sweeps import sweeps as sweeps_figure
 from icl.rerank.k_reciprocal import by_neighbours
+from icl.rerank.record import with_ranks
 from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.split import Split, _encoder
-from icl.rerank.thi.record import with_ranks
 from icl.rerank.thi.session import run_thi
 from icl.rerank.thi.sweeps import played
 from icl.rerank.thi.threshold import select_xi

@@ -16,7 +16,7 @@ from icl.files import read_records
 from icl.markup import plain
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
-from icl.rerank.thi.record import SHOWN
+from icl.rerank.record import SHOWN
 
 MOST_LINES = 20
 

@@ -14,7 +14,7 @@ from icl.ranking.metrics import retrieval_metrics
 from icl.ranking.scores import Raised, Scores, at_columns, blocks, top_candidates
 from icl.rerank.judging import judge, log_odds
 from icl.rerank.settings import RerankSettings
-from icl.rerank.ways.base import Outcome, Way, best
+from icl.rerank.ways.base import Outcome, Way
 from icl.rerank.ways.evidence import expectations
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ class Sequential(Way):
             scores = _merged(raw, columns, games, taken)
             metrics = retrieval_metrics(blocks(scores), found.text_pids, found.image_pids).summary()
             asked = float(np.mean([len(game.shares) for game in games]))
-            sweep.append({"margin": margin, "questions": asked, "fewer": -asked, **metrics})
+            sweep.append({"margin": margin, "questions": asked, **metrics})
         within = [row for row in sweep if row["questions"] <= val.rerank.budget]
         rule = f"best mAP on val within {val.rerank.budget:g} questions a query"
-        return {**best(within, "map", "fewer"), "sweep": sweep, "selection": rule}
+        chosen = max(within, key=lambda row: (row["map"], -row["questions"]))
+        return {**chosen, "sweep": sweep, "selection": rule}
 
     def rerank(self, split: Split, backend: Backend, chosen: dict, queries: list[int] | None = None) -> Outcome:
         start, raw, captions = time.perf_counter(), split.part(queries), split.texts(queries)

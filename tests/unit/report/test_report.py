@@ -13,7 +13,7 @@ from icl.ranking.scores import MatrixScores
 from icl.report.estimate import estimate, expected_calls
 from icl.report.paper import paper_figure
 from icl.report.tables import summarise, write_tables
-from icl.rerank.thi.record import with_ranks
+from icl.rerank.record import with_ranks
 from icl.rerank.timing import STAGES, untimed
 from icl.workflow import rows
 from icl.workflow.config import load_settings

@@ -8,8 +8,8 @@ import pytest
 
 from icl.errors import InputError
 from icl.ranking.scores import BLOCK, MatrixScores
+from icl.rerank.record import SHOWN, with_ranks
 from icl.rerank.thi.merging import Reranked
-from icl.rerank.thi.record import SHOWN, with_ranks
 from icl.rerank.thi.session import run_thi
 
 

@@ -18,7 +18,7 @@ def with_ranks(records: list[dict], emb, before: Scores, after: Scores) -> list[
     """Interaction records with ids, and both times the first images and the rank of the first right one.
 
     Args:
-        emb: embeddings of the split. before, after: similarities without and with THI.
+        emb: embeddings of the split. before, after: similarities before and after the re-ranking.
 
     Raises:
         InputError: a query's identity is not in the gallery.
