@@ -47,8 +47,10 @@ def _ranking(found: Found, gallery: Path, shown: int) -> str:
 
 def _dialogue(found: Found, gallery: Path) -> str:
     record, turns = found.record, []
-    for column, share in zip(record["candidates"], record["yes_probability"], strict=False):
-        said = f"{'Yes' if share >= 0.5 else 'No'} ({share:.2f})"
+    shares = record["yes_probability"]
+    verdicts = record.get("yes") or [share >= 0.5 for share in shares]  # THI's are read from the words
+    for column, yes, share in zip(record["candidates"], verdicts, shares, strict=False):
+        said = f"{'Yes' if yes else 'No'} ({share:.2f})"
         turns.append(_figure(gallery, found.names[column], f"Is it this one?<br><b>{said}</b>"))
     end = _refinement(record) if "refined" in record else "<p>Each answer moved its image by its log-odds.</p>"
     return f"<h2>Dialogue</h2><section>{''.join(turns)}</section>{end}<h2>Ranking</h2>"
