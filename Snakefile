@@ -2,6 +2,7 @@
 # This file reads the configuration and includes one file a stage; `icl/` holds the logic, `workflow_scripts/` the glue.
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -44,7 +45,12 @@ if workflow.is_main_process:
 terminal = open_terminal(workflow, settings.results)
 
 RESULTS = settings.results
+job = partial(resources.job, settings)
 TRANSFERRED = names.transfer_names(settings)
+
+
+pathvars:
+    results=RESULTS,
 
 
 report: "report/workflow.rst"

@@ -3,22 +3,18 @@
 
 rule augment_shard:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        f"{RESULTS}/augment/{{dataset}}/shard{{shard}}-of-{{shards}}.jsonl",
+        "<results>/augment/{dataset}/shard{shard}-of-{shards}.jsonl",
     log:
-        f"{RESULTS}/logs/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.log",
+        "<results>/logs/augment_shard/{dataset}-{shard}-of-{shards}.log",
     benchmark:
-        f"{RESULTS}/benchmarks_time/augment_shard/{{dataset}}-{{shard}}-of-{{shards}}.tsv"
+        "<results>/benchmarks_time/augment_shard/{dataset}-{shard}-of-{shards}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=720,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=720, gpus=1),
     params:
         mllm=stages.mllm_part(settings, "augment"),
         rda=stages.rda_part(settings),
@@ -31,20 +27,17 @@ rule augment_shard:
 
 rule gather_augmentation:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         shards=lambda w: or_stop(paths.augmentation_inputs, settings, w.dataset),
     output:
-        augmented=f"{RESULTS}/augment/{{dataset}}/augmented.json",
-        fallbacks=f"{RESULTS}/augment/{{dataset}}/fallbacks.json",
+        augmented="<results>/augment/{dataset}/augmented.json",
+        fallbacks="<results>/augment/{dataset}/fallbacks.json",
     log:
-        f"{RESULTS}/logs/gather_augmentation/{{dataset}}.log",
+        "<results>/logs/gather_augmentation/{dataset}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=30,
-        gpu=0,
+        **job("tables", minutes=30),
     params:
         source=lambda w: names.augmentation_source(settings, w.dataset),
         version=stages.STAGE_VERSIONS["augment"],

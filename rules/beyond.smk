@@ -8,33 +8,30 @@ localrules:
 
 rule beyond:
     input:
-        f"{RESULTS}/beyond.csv",
-        expand(f"{RESULTS}/figures/{{dataset}}/{{name}}.png", dataset=settings.tabled, name=("frontier", "sizes")),
+        "<results>/beyond.csv",
+        expand("<results>/figures/{dataset}/{name}.png", dataset=settings.tabled, name=("frontier", "sizes")),
 
 
 rule beyond_tables:
     input:
-        plain=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
-        reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.beyond_folders(settings)),
-        timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.beyond_folders(settings)),
-        captions=expand(f"{RESULTS}/captions/{{dataset}}/test/cost.json", dataset=settings.tabled),
-        pairs=expand(f"{RESULTS}/{{name}}", name=rows.transfer_files(settings, rows.TRANSFERRED_BEYOND)),
-        bounds=expand(f"{RESULTS}/bounds/{{dataset}}/seed{{seed}}.csv", dataset=settings.tabled, seed=settings.seeds),
+        plain=expand("<results>/{name}", name=rows.metric_files(settings)),
+        reranked=expand("<results>/{folder}/metrics.json", folder=rows.beyond_folders(settings)),
+        timings=expand("<results>/{folder}/timing.json", folder=rows.beyond_folders(settings)),
+        captions=expand("<results>/captions/{dataset}/test/cost.json", dataset=settings.tabled),
+        pairs=expand("<results>/{name}", name=rows.transfer_files(settings, rows.TRANSFERRED_BEYOND)),
+        bounds=expand("<results>/bounds/{dataset}/seed{seed}.csv", dataset=settings.tabled, seed=settings.seeds),
     output:
-        multiext(f"{RESULTS}/tables/beyond", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/bounds", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/beyond", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/bounds", ".csv", ".md", ".tex"),
         [reported_table(RESULTS, name) for name in BEYOND_TABLES],
-        table=f"{RESULTS}/beyond.csv",
-        transfers=f"{RESULTS}/beyond_transfers.csv",
+        table="<results>/beyond.csv",
+        transfers="<results>/beyond_transfers.csv",
     log:
-        f"{RESULTS}/logs/beyond_tables.log",
+        "<results>/logs/beyond_tables.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         bootstrap=settings.bootstrap,
         version=stages.STAGE_VERSIONS["report"],
@@ -44,22 +41,19 @@ rule beyond_tables:
 
 rule bounds:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/rda/seed{{seed}}",
+        pairs="<results>/pairs/{dataset}.parquet",
+        embeddings="<results>/embeddings/{dataset}/rda/seed{seed}",
         chosen=lambda w: paths.flat(
             paths.chosen_by_way(settings, ("anchors", "evidence"), w.dataset, "rda", "lora", w.seed)
         ),
     output:
-        f"{RESULTS}/bounds/{{dataset}}/seed{{seed}}.csv",
+        "<results>/bounds/{dataset}/seed{seed}.csv",
     log:
-        f"{RESULTS}/logs/bounds/{{dataset}}-seed{{seed}}.log",
+        "<results>/logs/bounds/{dataset}-seed{seed}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "scores"),
-        runtime=30,
-        gpu=0,
+        **job("scores", minutes=30),
     params:
         settings=[stages.way_part(settings, way) for way in ("anchors", "yes", "evidence")],
         root=lambda w: paths.image_root(settings, w.dataset),
@@ -70,25 +64,21 @@ rule bounds:
 
 rule gallery_sizes:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         model=lambda w: paths.retriever_weights(settings, w.dataset, "rda", w.seed),
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/rda/seed{{seed}}",
+        embeddings="<results>/embeddings/{dataset}/rda/seed{seed}",
         adapter=lambda w: paths.adapter_file(settings, "lora", w.seed),
         chosen=lambda w: paths.flat(paths.chosen_by_way(settings, rows.SIZED, w.dataset, "rda", "lora", w.seed)),
         captions=lambda w: paths.captions_file(settings, "captionsevidence", w.dataset, "test"),
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        f"{RESULTS}/sizes/{{dataset}}/seed{{seed}}.csv",
+        "<results>/sizes/{dataset}/seed{seed}.csv",
     log:
-        f"{RESULTS}/logs/gallery_sizes/{{dataset}}-seed{{seed}}.log",
+        "<results>/logs/gallery_sizes/{dataset}-seed{seed}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=720,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=720, gpus=1),
     params:
         settings=[stages.way_part(settings, way) for way in rows.SIZED],
         mllm=stages.mllm_part(settings, "thi"),

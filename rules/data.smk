@@ -3,20 +3,17 @@
 
 rule benchmark:
     output:
-        images=directory(f"{RESULTS}/benchmarks/{{dataset}}/imgs"),
-        annotations=f"{RESULTS}/benchmarks/{{dataset}}/reid_raw.json",
-        truth=f"{RESULTS}/truth/{{dataset}}.parquet",
+        images=directory("<results>/benchmarks/{dataset}/imgs"),
+        annotations="<results>/benchmarks/{dataset}/reid_raw.json",
+        truth="<results>/truth/{dataset}.parquet",
     log:
-        f"{RESULTS}/logs/benchmark/{{dataset}}.log",
+        "<results>/logs/benchmark/{dataset}.log",
     benchmark:
-        f"{RESULTS}/benchmarks_time/benchmark/{{dataset}}.tsv"
+        "<results>/benchmarks_time/benchmark/{dataset}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         spec=lambda w: stages.benchmark_part(settings, w.dataset),
         version=stages.STAGE_VERSIONS["benchmark"],
@@ -33,14 +30,11 @@ for dataset, spec in settings.datasets.items():
             output:
                 paths.annotation_files(settings, dataset),
             log:
-                f"{RESULTS}/logs/download/{dataset}.log",
+                f"<results>/logs/download/{dataset}.log",
             conda:
                 "../config/environment.yaml"
-            threads: 1
             resources:
-                mem_mb=resources.memory(settings, "tables"),
-                runtime=240,
-                gpu=0,
+                **job("tables", minutes=240),
             params:
                 layout=spec.layout,
                 root=spec.root,
@@ -53,16 +47,13 @@ rule pairs:
     input:
         lambda w: or_stop(paths.benchmark_files, settings, w.dataset, workflow.overwrite_configfiles),
     output:
-        f"{RESULTS}/pairs/{{dataset}}.parquet",
+        "<results>/pairs/{dataset}.parquet",
     log:
-        f"{RESULTS}/logs/pairs/{{dataset}}.log",
+        "<results>/logs/pairs/{dataset}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         layout=lambda w: settings.datasets[w.dataset].layout,
         root=lambda w: paths.benchmark_root(settings, w.dataset),
@@ -73,18 +64,15 @@ rule pairs:
 
 rule contact_sheet:
     input:
-        expand(f"{RESULTS}/benchmarks/{{dataset}}/reid_raw.json", dataset=names.generated(settings)[:1]),
+        expand("<results>/benchmarks/{dataset}/reid_raw.json", dataset=names.generated(settings)[:1]),
     output:
-        f"{RESULTS}/figures/contact_sheet.png",
+        "<results>/figures/contact_sheet.png",
     log:
-        f"{RESULTS}/logs/contact_sheet.log",
+        "<results>/logs/contact_sheet.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=5,
-        gpu=0,
+        **job("tables", minutes=5),
     script:
         "../workflow_scripts/contact_sheet.py"
 
@@ -93,16 +81,14 @@ rule verify_benchmark:
     input:
         lambda w: paths.generated_files(settings, w.dataset),
     output:
-        f"{RESULTS}/verify/{{dataset}}.json",
+        "<results>/verify/{dataset}.json",
     log:
-        f"{RESULTS}/logs/verify/{{dataset}}.log",
+        "<results>/logs/verify/{dataset}.log",
     conda:
         "../config/environment.yaml"
     threads: 2
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=120,
-        gpu=0,
+        **job("tables", minutes=120),
     params:
         layout=lambda w: settings.datasets[w.dataset].layout,
         root=lambda w: paths.benchmark_root(settings, w.dataset),
@@ -114,18 +100,15 @@ rule verify_benchmark:
 
 rule verify:
     input:
-        expand(f"{RESULTS}/verify/{{dataset}}.json", dataset=settings.datasets),
+        expand("<results>/verify/{dataset}.json", dataset=settings.datasets),
     output:
-        f"{RESULTS}/verify.md",
+        "<results>/verify.md",
     log:
-        f"{RESULTS}/logs/verify.log",
+        "<results>/logs/verify.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=5,
-        gpu=0,
+        **job("tables", minutes=5),
     params:
         layouts={name: spec.layout for name, spec in settings.datasets.items()},
     script:
@@ -135,18 +118,15 @@ rule verify:
 # The ceiling of the generated benchmarks: `snakemake --cores all oracle` writes results/oracle.csv.
 rule oracle:
     input:
-        expand(f"{RESULTS}/truth/{{dataset}}.parquet", dataset=names.generated(settings)),
+        expand("<results>/truth/{dataset}.parquet", dataset=names.generated(settings)),
     output:
-        f"{RESULTS}/oracle.csv",
+        "<results>/oracle.csv",
     log:
-        f"{RESULTS}/logs/oracle.log",
+        "<results>/logs/oracle.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         version=stages.STAGE_VERSIONS["benchmark"],
     script:

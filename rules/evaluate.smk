@@ -3,19 +3,16 @@
 
 rule metrics:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        pairs="<results>/pairs/{dataset}.parquet",
+        embeddings="<results>/embeddings/{dataset}/{method}/seed{seed}",
     output:
-        f"{RESULTS}/metrics/{{dataset}}/{{method}}/seed{{seed}}/test.json",
+        "<results>/metrics/{dataset}/{method}/seed{seed}/test.json",
     log:
-        f"{RESULTS}/logs/metrics/{{dataset}}-{{method}}-seed{{seed}}.log",
+        "<results>/logs/metrics/{dataset}-{method}-seed{seed}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "scores"),
-        runtime=30,
-        gpu=0,
+        **job("scores", minutes=30),
     params:
         version=stages.STAGE_VERSIONS["metrics"],
     script:

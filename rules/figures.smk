@@ -9,25 +9,21 @@ rule figures:
 
 rule sweeps:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         model=lambda w: paths.retriever_weights(settings, w.dataset, w.method, w.seed),
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        embeddings="<results>/embeddings/{dataset}/{method}/seed{seed}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
-        xi=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/chosen.json",
-        record=f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
+        xi="<results>/thi/{dataset}/{method}/{judge}/seed{seed}/chosen.json",
+        record="<results>/thi/{dataset}/{method}/{judge}/seed{seed}/record.jsonl",
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        f"{RESULTS}/thi/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/sweeps.json",
+        "<results>/thi/{dataset}/{method}/{judge}/seed{seed}/sweeps.json",
     log:
-        f"{RESULTS}/logs/sweeps/{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        "<results>/logs/sweeps/{dataset}-{method}-{judge}-seed{seed}.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=720,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=720, gpus=1),
     params:
         settings=stages.way_part(settings, "thi"),
         mllm=stages.mllm_part(settings, "thi"),
@@ -43,23 +39,20 @@ rule figure:
         lambda w: FIGURES[w.name].inputs(settings, w.dataset),
     output:
         png=report(
-            f"{RESULTS}/figures/{{dataset}}/{{name}}.png",
+            "<results>/figures/{dataset}/{name}.png",
             caption="../report/figure.rst",
             category="Figures",
             labels=lambda w: {"figure": titles.FIGURES[w.name][0], "benchmark": w.dataset},
         ),
-        pdf=f"{RESULTS}/figures/{{dataset}}/{{name}}.pdf",
+        pdf="<results>/figures/{dataset}/{name}.pdf",
     log:
-        f"{RESULTS}/logs/figure/{{dataset}}-{{name}}.log",
+        "<results>/logs/figure/{dataset}-{name}.log",
     wildcard_constraints:
         name=names.one_of(name for name in FIGURES if name != "calibration"),
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         caption=lambda w: titles.FIGURES[w.name][1],
         root=lambda w: paths.image_root(settings, w.dataset),
@@ -74,21 +67,18 @@ rule figure_calibration:
         FIGURES["calibration"].inputs(settings, ""),
     output:
         png=report(
-            f"{RESULTS}/figures/calibration.png",
+            "<results>/figures/calibration.png",
             caption="../report/figure.rst",
             category="Figures",
             labels={"figure": titles.FIGURES["calibration"][0], "benchmark": "all"},
         ),
-        pdf=f"{RESULTS}/figures/calibration.pdf",
+        pdf="<results>/figures/calibration.pdf",
     log:
-        f"{RESULTS}/logs/figure/calibration.log",
+        "<results>/logs/figure/calibration.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         caption=titles.FIGURES["calibration"][1],
         version=stages.STAGE_VERSIONS["figures"],
@@ -104,21 +94,18 @@ rule tables:
 
 rule transfer_tables:
     input:
-        expand(f"{RESULTS}/{{name}}", name=TRANSFER_FILES),
-        expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.datasets),
+        expand("<results>/{name}", name=TRANSFER_FILES),
+        expand("<results>/pairs/{dataset}.parquet", dataset=settings.datasets),
     output:
-        multiext(f"{RESULTS}/tables/cross_domain", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/fine_coarse", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/cross_domain", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/fine_coarse", ".csv", ".md", ".tex"),
         [reported_table(RESULTS, name) for name in ("cross_domain", "fine_coarse")],
     log:
-        f"{RESULTS}/logs/transfer_tables.log",
+        "<results>/logs/transfer_tables.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
@@ -128,32 +115,29 @@ rule transfer_tables:
 
 rule paper_tables:
     input:
-        table=f"{RESULTS}/table.csv",
-        timing=f"{RESULTS}/timing.csv",
-        summary=f"{RESULTS}/summary.csv",
-        records=expand(f"{RESULTS}/{{folder}}/record.jsonl", folder=rows.reranked_folders(settings, "thi")),
-        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
+        table="<results>/table.csv",
+        timing="<results>/timing.csv",
+        summary="<results>/summary.csv",
+        records=expand("<results>/{folder}/record.jsonl", folder=rows.reranked_folders(settings, "thi")),
+        pairs=expand("<results>/pairs/{dataset}.parquet", dataset=settings.tabled),
     output:
-        multiext(f"{RESULTS}/tables/main", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/ablation", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/retrievers", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/time", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/differences", ".csv", ".md", ".tex"),
-        multiext(f"{RESULTS}/tables/interaction", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/main", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/ablation", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/retrievers", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/time", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/differences", ".csv", ".md", ".tex"),
+        multiext("<results>/tables/interaction", ".csv", ".md", ".tex"),
         [
             reported_table(RESULTS, name)
             for name in ("main", "ablation", "retrievers", "time", "differences", "interaction")
         ],
-        index=f"{RESULTS}/README.md",
+        index="<results>/README.md",
     log:
-        f"{RESULTS}/logs/tables.log",
+        "<results>/logs/tables.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],

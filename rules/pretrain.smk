@@ -4,25 +4,23 @@
 
 rule pretrained:
     input:
-        expand(f"{RESULTS}/pretrained/{{model}}", model=("synthclip", "synthvl")),
+        expand("<results>/pretrained/{model}", model=("synthclip", "synthvl")),
 
 
 rule pretrain:
     output:
-        directory(f"{RESULTS}/pretrained/{{model}}"),
+        directory("<results>/pretrained/{model}"),
     log:
-        f"{RESULTS}/logs/pretrain/{{model}}.log",
+        "<results>/logs/pretrain/{model}.log",
     benchmark:
-        f"{RESULTS}/benchmarks_time/pretrain/{{model}}.tsv"
+        "<results>/benchmarks_time/pretrain/{model}.tsv"
     wildcard_constraints:
         model="synthclip|synthvl",
     conda:
         "../config/environment.yaml"
     threads: settings.pretrain.threads
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=360,
-        gpu=0,
+        **job("mllm", minutes=360),
     params:
         settings=decisive(settings.pretrain),
         work=lambda w: f"{RESULTS}/pretrained/stages/{w.model}",

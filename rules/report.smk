@@ -18,9 +18,9 @@ localrules:
 
 rule all:
     input:
-        f"{RESULTS}/table.csv",
-        f"{RESULTS}/timing.csv",
-        expand(f"{RESULTS}/figures/contact_sheet.png" if names.generated(settings) else []),
+        "<results>/table.csv",
+        "<results>/timing.csv",
+        expand("<results>/figures/contact_sheet.png" if names.generated(settings) else []),
         TABLES,
         ALL_FIGURES,
         NOISE,
@@ -28,31 +28,28 @@ rule all:
 
 rule table:
     input:
-        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
-        metrics=expand(f"{RESULTS}/{{name}}", name=rows.metric_files(settings)),
-        reranked=expand(f"{RESULTS}/{{folder}}/metrics.json", folder=rows.reranked_folders(settings)),
-        timings=expand(f"{RESULTS}/{{folder}}/timing.json", folder=rows.reranked_folders(settings)),
-        chosen=expand(f"{RESULTS}/{{folder}}/chosen.json", folder=rows.reranked_folders(settings, *rows.CHOOSING)),
-        selections=expand(f"{RESULTS}/{{name}}", name=rows.selection_files(settings)),
-        judges=expand(f"{RESULTS}/{{name}}", name=rows.judge_files(settings)),
-        fallbacks=expand(f"{RESULTS}/{{name}}", name=rows.fallback_files(settings)),
+        pairs=expand("<results>/pairs/{dataset}.parquet", dataset=settings.tabled),
+        metrics=expand("<results>/{name}", name=rows.metric_files(settings)),
+        reranked=expand("<results>/{folder}/metrics.json", folder=rows.reranked_folders(settings)),
+        timings=expand("<results>/{folder}/timing.json", folder=rows.reranked_folders(settings)),
+        chosen=expand("<results>/{folder}/chosen.json", folder=rows.reranked_folders(settings, *rows.CHOOSING)),
+        selections=expand("<results>/{name}", name=rows.selection_files(settings)),
+        judges=expand("<results>/{name}", name=rows.judge_files(settings)),
+        fallbacks=expand("<results>/{name}", name=rows.fallback_files(settings)),
     output:
-        table=f"{RESULTS}/table.csv",
-        timing=f"{RESULTS}/timing.csv",
-        summary=f"{RESULTS}/summary.csv",
-        summary_text=f"{RESULTS}/summary.md",
-        judge=f"{RESULTS}/judge.csv",
-        cost=f"{RESULTS}/mllm_cost.csv",
-        provenance=f"{RESULTS}/provenance.json",
+        table="<results>/table.csv",
+        timing="<results>/timing.csv",
+        summary="<results>/summary.csv",
+        summary_text="<results>/summary.md",
+        judge="<results>/judge.csv",
+        cost="<results>/mllm_cost.csv",
+        provenance="<results>/provenance.json",
     log:
-        f"{RESULTS}/logs/table.log",
+        "<results>/logs/table.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=5,
-        gpu=0,
+        **job("tables", minutes=5),
     params:
         table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
@@ -64,23 +61,18 @@ rule table:
 rule report_page:
     input:
         tables=[path.replace(".md", ".csv") for path in TABLES]
-        + expand(
-            f"{RESULTS}/tables/{{name}}.csv", name=("ablation", "retrievers", "differences", "interaction", "time")
-        )
-        + [f"{RESULTS}/judge.csv", f"{RESULTS}/noise.csv"],
+        + expand("<results>/tables/{name}.csv", name=("ablation", "retrievers", "differences", "interaction", "time"))
+        + ["<results>/judge.csv", "<results>/noise.csv"],
         figures=ALL_FIGURES + NOISE[1:],
-        provenance=f"{RESULTS}/provenance.json",
+        provenance="<results>/provenance.json",
     output:
-        f"{RESULTS}/report.html",
+        "<results>/report.html",
     log:
-        f"{RESULTS}/logs/report_page.log",
+        "<results>/logs/report_page.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=10,
-        gpu=0,
+        **job("tables", minutes=10),
     params:
         table=stages.table_part(settings),
         version=stages.STAGE_VERSIONS["report"],
@@ -94,18 +86,15 @@ rule noise:
         metrics=paths.noise_files(settings, "metrics/{retriever}/test.json"),
         embeddings=paths.noise_files(settings, "embeddings/{retriever}"),
     output:
-        table=f"{RESULTS}/noise.csv",
-        epochs=f"{RESULTS}/noise_epochs.csv",
-        text=f"{RESULTS}/noise.md",
+        table="<results>/noise.csv",
+        epochs="<results>/noise_epochs.csv",
+        text="<results>/noise.md",
     log:
-        f"{RESULTS}/logs/noise.log",
+        "<results>/logs/noise.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=5,
-        gpu=0,
+        **job("tables", minutes=5),
     params:
         methods=names.noise_methods(settings),
         version=stages.STAGE_VERSIONS["report"],
@@ -116,18 +105,15 @@ rule noise:
 # The MLLM's answers that this configuration's table stands on, to replay a table without any model: `snakemake --cores all export_answers`
 rule export_answers:
     input:
-        f"{RESULTS}/table.csv",
+        "<results>/table.csv",
     output:
-        f"{RESULTS}/answers.tar.gz",
+        "<results>/answers.tar.gz",
     log:
-        f"{RESULTS}/logs/export_answers.log",
+        "<results>/logs/export_answers.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=60,
-        gpu=0,
+        **job("tables", minutes=60),
     params:
         answers=answers.patterns(settings),
         version=stages.STAGE_VERSIONS["report"],
@@ -138,20 +124,17 @@ rule export_answers:
 # `snakemake --cores all estimate`: what the MLLM would be asked, and how long that takes; asks 80 questions itself.
 rule estimate:
     input:
-        pairs=expand(f"{RESULTS}/pairs/{{dataset}}.parquet", dataset=settings.tabled),
+        pairs=expand("<results>/pairs/{dataset}.parquet", dataset=settings.tabled),
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        f"{RESULTS}/estimate.csv",
+        "<results>/estimate.csv",
     log:
-        f"{RESULTS}/logs/estimate.log",
+        "<results>/logs/estimate.log",
     conda:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=60,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=60, gpus=1),
     params:
         settings=to_mapping(settings),
         roots=lambda w: [paths.image_root(settings, name) for name in settings.tabled],

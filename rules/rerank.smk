@@ -4,23 +4,19 @@
 # What the MLLM sees in each image of a gallery, told once, before any query.
 rule describe_gallery:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         weights=lambda w: or_stop(paths.mllm_weights, settings),
     output:
-        captions=f"{RESULTS}/captions/{{dataset}}/{{split}}/captions.jsonl",
-        cost=f"{RESULTS}/captions/{{dataset}}/{{split}}/cost.json",
+        captions="<results>/captions/{dataset}/{split}/captions.jsonl",
+        cost="<results>/captions/{dataset}/{split}/cost.json",
     log:
-        f"{RESULTS}/logs/describe_gallery/{{dataset}}-{{split}}.log",
+        "<results>/logs/describe_gallery/{dataset}-{split}.log",
     wildcard_constraints:
         split="val|test",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=720,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=720, gpus=1),
     params:
         mllm=stages.mllm_part(settings, "describe"),
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-gallery",
@@ -32,27 +28,23 @@ rule describe_gallery:
 
 rule choose_parameters:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         model=lambda w: paths.way_weights(settings, w.way, w.dataset, w.method, w.seed),
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        embeddings="<results>/embeddings/{dataset}/{method}/seed{seed}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         chosen=lambda w: paths.taken_files(settings, w.way, w.dataset, w.method, w.judge, w.seed),
         captions=lambda w: paths.captions_file(settings, w.way, w.dataset, "val"),
         weights=lambda w: or_stop(paths.way_mllm, settings, w.way),
     output:
-        f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/chosen.json",
+        "<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/chosen.json",
     log:
-        f"{RESULTS}/logs/choose_parameters/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        "<results>/logs/choose_parameters/{way}-{dataset}-{method}-{judge}-seed{seed}.log",
     benchmark:
-        f"{RESULTS}/benchmarks_time/choose_parameters/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        "<results>/benchmarks_time/choose_parameters/{way}-{dataset}-{method}-{judge}-seed{seed}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.way_memory(settings),
-        runtime=720,
-        gpu=resources.way_gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("way", minutes=720),
     params:
         settings=lambda w: stages.way_part(settings, w.way),
         mllm=lambda w: stages.answering_part(settings, w.way),
@@ -67,29 +59,26 @@ rule choose_parameters:
 # All ways of a retriever and judge share their answers, so that none asks what another has asked.
 rule rerank:
     input:
-        pairs=f"{RESULTS}/pairs/{{dataset}}.parquet",
+        pairs="<results>/pairs/{dataset}.parquet",
         model=lambda w: paths.way_weights(settings, w.way, w.dataset, w.method, w.seed),
-        embeddings=f"{RESULTS}/embeddings/{{dataset}}/{{method}}/seed{{seed}}",
+        embeddings="<results>/embeddings/{dataset}/{method}/seed{seed}",
         adapter=lambda w: paths.adapter_file(settings, w.judge, w.seed),
         chosen=lambda w: paths.chosen_files(settings, w.way, w.dataset, w.method, w.judge, w.seed),
         captions=lambda w: paths.captions_file(settings, w.way, w.dataset, "test"),
         weights=lambda w: or_stop(paths.way_mllm, settings, w.way),
     output:
-        record=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/record.jsonl",
-        metrics=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/metrics.json",
-        timing=f"{RESULTS}/{{way}}/{{dataset}}/{{method}}/{{judge}}/seed{{seed}}/timing.json",
+        record="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/record.jsonl",
+        metrics="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/metrics.json",
+        timing="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/timing.json",
     log:
-        f"{RESULTS}/logs/rerank/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.log",
+        "<results>/logs/rerank/{way}-{dataset}-{method}-{judge}-seed{seed}.log",
     benchmark:
-        f"{RESULTS}/benchmarks_time/rerank/{{way}}-{{dataset}}-{{method}}-{{judge}}-seed{{seed}}.tsv"
+        "<results>/benchmarks_time/rerank/{way}-{dataset}-{method}-{judge}-seed{seed}.tsv"
     conda:
         "../config/environment.yaml"
     threads: settings.threads
     resources:
-        mem_mb=resources.way_memory(settings),
-        runtime=720,
-        gpu=resources.way_gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("way", minutes=720),
     params:
         settings=lambda w: stages.way_part(settings, w.way),
         mllm=lambda w: stages.answering_part(settings, w.way),

@@ -10,17 +10,13 @@ rule search:
         chosen=lambda w: or_stop(searching.models, settings, searching.folder_of()).chosen,
         gallery=lambda w: or_stop(searching.asked, settings),
     output:
-        f"{RESULTS}/search/index.html",
+        "<results>/search/index.html",
     log:
-        f"{RESULTS}/logs/search.log",
+        "<results>/logs/search.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm"),
-        runtime=60,
-        gpu=resources.gpus(settings),
-        gpu_model=resources.gpu_type(settings),
+        **job("mllm", minutes=60, gpus=1),
     params:
         search=to_mapping(settings.search),
         mllm=stages.mllm_part(settings, "thi"),
@@ -34,29 +30,26 @@ rule search:
 # What models/synthpedes-icl holds, from this run: `snakemake --cores all release`, then copy the folder there.
 rule release:
     input:
-        retriever=f"{RESULTS}/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
-        adapter=f"{RESULTS}/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
+        retriever=f"<results>/retriever/{SEARCHED}/seed{settings.seeds[0]}/model.safetensors",
+        adapter=f"<results>/lora/seed{settings.seeds[0]}/adapter/adapter_model.safetensors",
         chosen=[
             paths.chosen_files(settings, way, searching.searched(settings), "rda", "lora", settings.seeds[0])[-1]
             for way in CHOSEN
         ],
-        plain=f"{RESULTS}/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
+        plain=f"<results>/metrics/{SEARCHED}/seed{settings.seeds[0]}/test.json",
         merged=expand(
-            f"{RESULTS}/{{way}}/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
+            f"<results>/{{way}}/{SEARCHED}/lora/seed{settings.seeds[0]}/metrics.json",
             way=("thi", "evidence", "captionsevidence"),
         ),
-        judge=f"{RESULTS}/lora/seed{settings.seeds[0]}/evaluation.json",
+        judge=f"<results>/lora/seed{settings.seeds[0]}/evaluation.json",
     output:
-        directory(f"{RESULTS}/release/{searching.searched(settings)}-icl"),
+        directory(f"<results>/release/{searching.searched(settings)}-icl"),
     log:
-        f"{RESULTS}/logs/release.log",
+        "<results>/logs/release.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
     resources:
-        mem_mb=resources.memory(settings, "tables"),
-        runtime=5,
-        gpu=0,
+        **job("tables", minutes=5),
     params:
         version=stages.STAGE_VERSIONS["report"],
     script:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from icl.data.layouts import LAYOUTS
@@ -79,31 +78,26 @@ def needed_mb(settings: Settings, stage: str) -> int:
     return int(2 * LIBRARIES_MB + 3 * r.image_height * r.image_width * images / 1e6)
 
 
-def memory(settings: Settings, stage: str) -> Callable:
-    """A rule's `mem_mb`: twice and three times as much at the second and third attempt."""
-    mb = needed_mb(settings, stage)
-    return lambda wildcards, attempt: mb * attempt
+def job(settings: Settings, stage: str, minutes: int, gpus: int = 0) -> dict:
+    """A rule's resources; a job that is tried again asks for twice, then three times the memory.
 
-
-def gpus(settings: Settings, count: int = 1) -> int:
-    """A rule's `gpu`: those of the configuration, where it has any."""
-    return settings.jobs.gpus * count
-
-
-def gpu_type(settings: Settings) -> str:
-    """A rule's `gpu_model`; empty without GPUs."""
-    return settings.jobs.gpu_type if settings.jobs.gpus else ""
-
-
-def way_memory(settings: Settings) -> Callable:
-    """A re-ranking's `mem_mb`: that of the MLLM where the way asks it."""
-    asking, silent = memory(settings, "mllm"), memory(settings, "scores")
-    return lambda wildcards, attempt: (asking if _asks(wildcards) else silent)(wildcards, attempt)
-
-
-def way_gpus(settings: Settings) -> Callable:
-    """A re-ranking's `gpu`: none where the way asks no MLLM."""
-    return lambda wildcards: gpus(settings, int(_asks(wildcards)))
+    Args:
+        stage: as in `needed_mb`, or `way`: a re-ranking, whose wildcard `way` tells whether the MLLM is asked.
+        minutes: of the job's first attempt, on the slowest machine that we know. gpus: those of the job, where the
+            configuration has any.
+    """
+    if stage == "way":
+        asking, silent = needed_mb(settings, "mllm"), needed_mb(settings, "scores")
+        own = {
+            "mem_mb": lambda wildcards, attempt: (asking if _asks(wildcards) else silent) * attempt,
+            "gpu": lambda wildcards: settings.jobs.gpus * _asks(wildcards),
+        }
+    else:
+        mb = needed_mb(settings, stage)
+        own = {"mem_mb": lambda wildcards, attempt: mb * attempt, "gpu": settings.jobs.gpus * gpus}
+    if stage == "way" or gpus:
+        own["gpu_model"] = settings.jobs.gpu_type if settings.jobs.gpus else ""
+    return {"runtime": minutes, **own}
 
 
 def _asks(wildcards) -> bool:
