@@ -182,7 +182,7 @@ def _type_schema(hint, limits) -> dict:
     if dataclasses.is_dataclass(hint):
         return object_schema(hint)
     schema = {"type": {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}[hint]}
-    pairs = (("choices", "enum"), ("low", "minimum"), ("high", "maximum"))
+    pairs = (("low", "minimum"), ("high", "maximum"), ("own", "examples") if "own" in limits else ("choices", "enum"))
     schema |= {key: _plain(limits[name]) for name, key in pairs if name in limits}
     return schema
 
@@ -193,7 +193,8 @@ def setting(default, help: str, operational: bool = False, **extra):
     Args:
         operational: it says how the work is done (a server's address, time-outs, batch sizes) and cannot change a result: a
             changed value reruns nothing.
-        extra: `low`, `high`, `choices`, and `key` where the name in YAML is another one.
+        extra: `low`, `high`, `choices`, and `key` where the name in YAML is another one. `own`: the project's own choices,
+            where plug-ins add to them, so that the schema does not depend on what is installed.
     """
     meta = {"help": help, "operational": operational, **extra}
     if isinstance(default, (list, dict)):

@@ -57,7 +57,7 @@ rule pairs:
     params:
         layout=lambda w: settings.datasets[w.dataset].layout,
         root=lambda w: paths.benchmark_root(settings, w.dataset),
-        version=stages.STAGE_VERSIONS["pairs"],
+        version=lambda w: stages.pairs_version(settings, w.dataset),
     script:
         "../workflow_scripts/pairs.py"
 

@@ -42,7 +42,7 @@ rule figure:
             "<results>/figures/{dataset}/{name}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels=lambda w: {"figure": titles.FIGURES[w.name][0], "benchmark": w.dataset},
+            labels=lambda w: {"figure": FIGURES[w.name].title, "benchmark": w.dataset},
         ),
         pdf="<results>/figures/{dataset}/{name}.pdf",
     log:
@@ -54,10 +54,10 @@ rule figure:
     resources:
         **job("tables", minutes=10),
     params:
-        caption=lambda w: titles.FIGURES[w.name][1],
+        caption=lambda w: FIGURES[w.name].caption,
         root=lambda w: paths.image_root(settings, w.dataset),
         drawn=lambda w: bool(settings.datasets[w.dataset].generator),
-        version=stages.STAGE_VERSIONS["figures"],
+        version=lambda w: stages.version_with("figures", FIGURES, w.name),
     script:
         "../workflow_scripts/figure.py"
 
@@ -70,7 +70,7 @@ rule figure_calibration:
             "<results>/figures/calibration.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": titles.FIGURES["calibration"][0], "benchmark": "all"},
+            labels={"figure": FIGURES["calibration"].title, "benchmark": "all"},
         ),
         pdf="<results>/figures/calibration.pdf",
     log:
@@ -80,7 +80,7 @@ rule figure_calibration:
     resources:
         **job("tables", minutes=10),
     params:
-        caption=titles.FIGURES["calibration"][1],
+        caption=FIGURES["calibration"].caption,
         version=stages.STAGE_VERSIONS["figures"],
     script:
         "../workflow_scripts/figure.py"

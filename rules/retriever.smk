@@ -29,7 +29,7 @@ rule train_retriever:
     params:
         settings=lambda w: stages.retriever_part(settings, w.dataset, w.method),
         root=lambda w: paths.image_root(settings, w.dataset),
-        version=stages.STAGE_VERSIONS["retriever"],
+        version=lambda w: stages.retriever_version(settings, w.method),
     script:
         "../workflow_scripts/train_retriever.py"
 

@@ -78,7 +78,7 @@ def read_benchmark(layout: str, root: Path) -> Annotations:
     if not folder.is_dir():
         steps = known.access_steps(root)
         raise InputError(f"image folder {folder}", "no such folder", f"the images that {path.name} names", steps)
-    records = _load(path)
+    records = known.read(path) if known.read else _load(path)
     for number, record in enumerate(records):
         _check(f"{path}, record {number}", record, known.path_field)
     _refuse_superseded(path, records, known)

@@ -12,7 +12,12 @@ from icl.fields import SEED_LIMIT, setting
 class DatasetSettings:
     """One benchmark of the run; the key in `datasets` is its name in every path and table."""
 
-    layout: str = setting("cuhk-pedes", f"Annotation layout: {', '.join(LAYOUTS)}.", choices=tuple(LAYOUTS))
+    layout: str = setting(
+        "cuhk-pedes",
+        f"Annotation layout: {', '.join(LAYOUTS.own)}, or a plug-in's.",
+        choices=tuple(LAYOUTS),
+        own=LAYOUTS.own,
+    )
     root: str = setting("", "Folder that holds the benchmark; empty for a generated one.")
     generator: str = setting(
         "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from icl.fields import setting
+from icl.mllm.backends import BACKENDS
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class MLLMSettings:
     backend: str = setting(
         "transformers",
         "Back-end: transformers, ollama or openai; replay asks nobody and takes a run's stored answers.",
-        choices=("transformers", "ollama", "openai", "replay"),
+        choices=tuple(BACKENDS),
+        own=BACKENDS.own,
     )
     model: str = setting("models/synthvl", "Model folder, hub id or server-side name.")
     url: str = setting(

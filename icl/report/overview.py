@@ -12,9 +12,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from icl.report.figures import FIGURES
 from icl.report.html import TABLE_STYLE, table_html, unescaped
 from icl.report.paper_tables import best
-from icl.report.titles import FIGURES, TABLE_CAPTION, TABLES
+from icl.report.titles import TABLE_CAPTION, TABLES
 from icl.report.words import NOTHING, words
 
 FIRST = "Benchmark,Method,Rank-1,mAP,95% of Rank-1,Rank-5,Rank-10,mINP,Paper Rank-1,Paper mAP".split(",")
@@ -95,7 +96,7 @@ def _keyed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _figure(path: Path) -> Part:
     """A figure as a picture inside the page."""
-    title, caption = FIGURES[path.stem]
+    title, caption = FIGURES[path.stem].title, FIGURES[path.stem].caption
     benchmark = "" if path.parent.name == "figures" else path.parent.name
     name = f"{title} ({benchmark})" if benchmark else title
     source = base64.b64encode(path.read_bytes()).decode()

@@ -12,7 +12,8 @@ import pandas as pd
 
 from icl.data.pairs import captions_of, images_of
 from icl.errors import InputError
-from icl.mllm.backends.registry import SERVED, open_backend
+from icl.mllm.backends import is_served
+from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend, is_replay
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
@@ -147,7 +148,7 @@ class Split:
         """
         if is_replay(self.backend):
             return untimed(calls, len(self.captions))
-        if self.backend is None or self.mllm.backend not in SERVED:
+        if self.backend is None or not is_served(self.mllm.backend):
             return time_of(run, calls, len(self.captions), count, passes)
         before = self.backend.cache_use()
         found = time_of(run, calls, len(self.captions), count, passes, local=False)

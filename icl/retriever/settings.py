@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from icl.errors import InputError
 from icl.fields import setting
+from icl.retriever.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class RetrieverSettings:
         0.3, "TSE token selection ratio; one patch and one word at least must be selected.", low=0, high=1
     )
     tse_dim: int = setting(256, "Width of the TSE embedding (paper: 1024).", low=1, high=65536)
-    loss: str = setting("tal", "Matching loss: tal, trl, infonce or sdm.", choices=("tal", "trl", "infonce", "sdm"))
+    loss: str = setting(
+        "tal", "Matching loss: tal, trl, infonce, sdm, or a plug-in's.", choices=tuple(LOSSES), own=LOSSES.own
+    )
     tau: float = setting(0.015, "Temperature of TAL and TRL.", low=1e-6, high=100)
     margin: float = setting(0.1, "Margin of TAL and TRL.", low=0, high=2)
     epochs: int = setting(12, "Training epochs (paper: 60).", low=1, high=100_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icl.rerank.ways import WAYS
+from icl.retriever.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,19 @@ PAPER = {
     "ICL+THI": Row("rda", "thi", "lora"),
 }
 
+
+def _rows_of(key: str) -> dict[str, Row]:
+    way = WAYS[key]
+    return {f"{name}+{way.label}": Row(RETRIEVERS[name], key, way.judge) for name in way.on}
+
+
 #: Rows by their name: the paper's, then those of every way to re-rank.
-ROWS = PAPER | {
-    f"{name}+{way.label}": Row(RETRIEVERS[name], key, way.judge) for key, way in WAYS.items() for name in way.on
-}
+ROWS = PAPER | {name: row for key in WAYS for name, row in _rows_of(key).items()}
 
 #: Their names: the choices of the key `methods`.
 METHODS = tuple(ROWS)
+OWN_METHODS = (*PAPER, *(name for key in WAYS.own for name in _rows_of(key) if name not in PAPER))
+"""Without those of plug-ins."""
 
 #: Rows of the default table: the others have a target of their own (`beyond`), as they take longer.
 DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes", "ICL+Evidence")
@@ -57,8 +64,7 @@ DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes", "ICL+Evidence")
 NOISE_VARIANTS = {
     "tal": {},
     "noccd": {"ccd": False},
-    "trl": {"loss": "trl"},
-    "infonce": {"loss": "infonce"},
-    "sdm": {"loss": "sdm"},
+    **{name: {"loss": name} for name in LOSSES if name != "tal"},
 }
 """Trainings that the noise study compares: RDE as it is (TAL with CCD), without CCD, and with other matching losses."""
+OWN_VARIANTS = ("tal", "noccd", *(name for name in LOSSES.own if name != "tal"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from icl.data.layouts import LAYOUTS
 from icl.errors import InputError
-from icl.mllm.backends.registry import SERVED
+from icl.mllm.backends import is_served
 from icl.rerank.ways import WAYS
 from icl.workflow import local
 from icl.workflow.names import TRANSFERRED_RETRIEVER, augmentation_source, given, given_source, noise_methods, splits
@@ -41,7 +41,7 @@ def mllm_weights(settings: Settings, served: bool = True) -> list[str]:
     Raises:
         InputError: they are not there.
     """
-    if served and settings.mllm.backend in SERVED:
+    if served and is_served(settings.mllm.backend):
         return []
     return local.weights(settings.mllm.model, "mllm.model")
 
@@ -145,7 +145,7 @@ def benchmark_root(settings: Settings, dataset: str) -> str:
 
 def adapter_file(settings: Settings, judge: str, seed: str) -> list[str]:
     """The weights of the judge's LoRA adapter; none for the MLLM as it comes, and none where a server holds the adapter."""
-    if judge != "lora" or settings.mllm.backend in SERVED:
+    if judge != "lora" or is_served(settings.mllm.backend):
         return []
     return [f"{settings.results}/lora/seed{seed}/adapter/adapter_model.safetensors"]
 

@@ -12,7 +12,7 @@ from icl.pretrain.settings import PretrainSettings
 from icl.rda.settings import RDASettings
 from icl.rerank.settings import RerankSettings, THISettings
 from icl.retriever.settings import GivenRetrieverSettings, RetrieverSettings
-from icl.workflow.methods import DEFAULT_METHODS, METHODS, NOISE_VARIANTS
+from icl.workflow.methods import DEFAULT_METHODS, METHODS, NOISE_VARIANTS, OWN_METHODS, OWN_VARIANTS
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Settings:
         DEFAULT_METHODS,
         "Rows of results/table.csv.",
         choices=METHODS,
+        own=OWN_METHODS,
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.", low=0, high=SEED_LIMIT)
     results: str = setting("results", "Folder of all outputs.")
@@ -57,8 +58,9 @@ class Settings:
     )
     noise_variants: tuple[str, ...] = setting(
         ("tal", "noccd"),
-        "What the target `noise` trains: tal (RDE as it is), noccd (without CCD), trl, infonce, sdm (other losses, with CCD).",
+        "What the target `noise` trains: tal (RDE as it is), noccd (without CCD), or another loss by name, with CCD.",
         choices=tuple(NOISE_VARIANTS),
+        own=OWN_VARIANTS,
     )
     retrievers: dict[str, GivenRetrieverSettings] = field(
         default_factory=dict,

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from icl.data.layouts import LAYOUTS
 from icl.fields import decisive
+from icl.registry import Registry
 from icl.rerank.ways import WAYS
 from icl.retriever.ccd import variant_of
+from icl.retriever.losses import LOSSES
 from icl.workflow.names import noise_changes
 from icl.workflow.rows import rows, transfers
 from icl.workflow.settings import Settings
@@ -83,9 +86,29 @@ def way_part(settings: Settings, way: str) -> dict:
     return {section: decisive(getattr(settings, section), keys) for section, keys in WAYS[way].uses.items()}
 
 
-def way_version(way: str) -> list[int]:
+def way_version(way: str) -> list[int | str]:
     """Of what all re-rankings share, and of one alone."""
-    return [STAGE_VERSIONS["rerank"], WAYS[way].version]
+    return [STAGE_VERSIONS["rerank"], WAYS[way].version, *_outside(WAYS, way)]
+
+
+def version_with(stage: str, registry: Registry, name: str) -> int | list[int | str]:
+    """A stage's number, and what brings the plug-in that it uses, where that is another package."""
+    outside = _outside(registry, name)
+    return [STAGE_VERSIONS[stage], *outside] if outside else STAGE_VERSIONS[stage]
+
+
+def retriever_version(settings: Settings, method: str) -> int | list[int | str]:
+    """Of a training, with what brings its loss."""
+    return version_with("retriever", LOSSES, noise_changes(method).get("loss", settings.retriever.loss))
+
+
+def pairs_version(settings: Settings, dataset: str) -> int | list[int | str]:
+    """Of reading annotations, with what brings their layout."""
+    return version_with("pairs", LAYOUTS, settings.datasets[dataset].layout)
+
+
+def _outside(registry: Registry, name: str) -> list[str]:
+    return [registry.origin(name)] if registry.origin(name) else []
 
 
 def answering_part(settings: Settings, way: str) -> dict:

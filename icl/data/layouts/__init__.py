@@ -14,5 +14,7 @@ from icl.registry import Registry
 
 LAYOUTS: Registry[Layout] = Registry(
     "datasets.*.layout",
+    "icl.layouts",
     {"cuhk-pedes": CUHK_PEDES, "icfg-pedes": ICFG_PEDES, "rstpreid": RSTPREID, "ufine6926": UFINE6926},
+    Layout,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Layout:
         access: the steps to get it, with its owners' page. drive_id: Google Drive id where they serve it openly, else empty.
         confirmed: False where a split count has not been seen on the files yet.
         superseded: identities (train, val, test) of an older release that is refused, where there is one.
+        read: an annotation file to its records (`split`, `id`, `path_field`, `captions`), where it is not a JSON list of them.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Layout:
     drive_id: str = ""
     confirmed: bool = True
     superseded: Counts | None = None
+    read: Callable[[Path], list[dict]] | None = None
 
     @property
     def has_val(self) -> bool:

@@ -1,44 +1,13 @@
-"""Back-ends by name; a new one is one file and one line here."""
+"""Opens a back-end, and looks before a run whether it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from icl.mllm.backends import BACKENDS, is_served
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
-from icl.registry import Registry
-
-
-def _transformers(settings: MLLMSettings, adapter: str | None) -> Backend:
-    from icl.mllm.backends.transformers_backend import TransformersBackend
-
-    return TransformersBackend(settings, adapter)
-
-
-def _openai(settings: MLLMSettings, adapter: str | None) -> Backend:
-    from icl.mllm.backends.openai_backend import OpenAIBackend
-
-    return OpenAIBackend(settings, adapter)
-
-
-def _ollama(settings: MLLMSettings, adapter: str | None) -> Backend:
-    from icl.mllm.backends.ollama_backend import OllamaBackend
-
-    return OllamaBackend(settings, adapter)
-
-
-def _replay(settings: MLLMSettings, adapter: str | None) -> Backend:
-    from icl.mllm.backends.replay_backend import ReplayBackend
-
-    return ReplayBackend(settings, adapter)
-
-
-BACKENDS = Registry(
-    "mllm.backend", {"transformers": _transformers, "openai": _openai, "ollama": _ollama, "replay": _replay}
-)
-SERVED = ("openai", "ollama", "replay")
-"""Back-ends that bring their own adapter: behind a server, which can be down, or in stored answers."""
 
 
 def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
@@ -69,7 +38,7 @@ def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
     Raises:
         InputError: it does not; says what to do.
     """
-    if settings.backend not in SERVED:
+    if not is_served(settings.backend):
         return
     adapted = None if not settings.adapter_model else "served"
     each = [open_backend(s, adapted) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]

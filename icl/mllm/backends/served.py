@@ -79,6 +79,8 @@ class Served:
         InputError: it does, and has no name.
     """
 
+    served = True  # `icl.mllm.backends.is_served`
+
     def __init__(self, settings: MLLMSettings, ask: Callable[[Request], Answer], adapted: bool = False) -> None:
         self.settings, self.url, self._ask = settings, settings.url, ask
         self.tolerant = settings.on_failure == "fallback"

@@ -26,11 +26,14 @@ class Figure:
     """One figure.
 
     Attributes:
+        title: in the report. caption: what a reader needs to know to read it.
         inputs: settings and benchmark to the files that it is drawn from.
         module: where its `draw(paths, place)` is; imported only to draw, as the workflow reads `inputs` at every start.
         shown: whether the target `all` draws it for every benchmark of the table.
     """
 
+    title: str
+    caption: str
     inputs: Callable[[Settings, str], list[str]]
     module: str
     shown: bool = True

@@ -17,6 +17,7 @@ from icl.rerank.ways.yes import Yes
 
 WAYS: Registry[Way] = Registry(
     "methods",
+    "icl.ways",
     {
         "thi": THI(),
         "neighbours": KReciprocal(),
@@ -29,6 +30,7 @@ WAYS: Registry[Way] = Registry(
         "captions": Captions(),
         "captionsevidence": CaptionsEvidence(),
     },
+    Way,
 )
 
 

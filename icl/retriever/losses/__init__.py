@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from torch import Tensor
-
 from icl.registry import Registry
-from icl.retriever.losses.infonce import infonce
-from icl.retriever.losses.sdm import sdm
-from icl.retriever.losses.tal import tal
-from icl.retriever.losses.trl import trl
+from icl.retriever.losses.base import Loss, total
 
-Loss = Callable[[Tensor, Tensor, float, float], Tensor]
-LOSSES: Registry[Loss] = Registry("retriever.loss", {"tal": tal, "trl": trl, "infonce": infonce, "sdm": sdm})
+__all__ = ["LOSSES", "Loss", "total"]
 
-
-def total(loss: Loss, values: Tensor, label: Tensor) -> Tensor:
-    """One number of a batch's losses (B,), of the pairs with label 1: the sum; InfoNCE and SDM their mean (as published)."""
-    summed = (label * values).sum()
-    return summed / label.sum().clamp_min(1) if loss in (infonce, sdm) else summed
+LOSSES: Registry[Loss] = Registry(
+    "retriever.loss",
+    "icl.losses",
+    {
+        "tal": "icl.retriever.losses.tal:tal",
+        "trl": "icl.retriever.losses.trl:trl",
+        "infonce": "icl.retriever.losses.infonce:infonce",
+        "sdm": "icl.retriever.losses.sdm:sdm",
+    },
+)

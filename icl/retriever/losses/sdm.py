@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from icl.retriever.losses.base import averaged
 
+
+@averaged
 def sdm(
     scores: Tensor, pids: Tensor, tau: float, margin: float, logit_scale: float = 50.0, eps: float = 1e-8
 ) -> Tensor:
