@@ -7,7 +7,7 @@ from fake_servers import MLLMServer, ollama_body
 from PIL import Image
 
 from icl.errors import InputError
-from icl.mllm.backends import BACKENDS, is_served
+from icl.mllm import backends
 from icl.mllm.backends.registry import check_server, open_backend
 from icl.mllm.protocol import Request
 from icl.mllm.settings import MLLMSettings
@@ -203,7 +203,8 @@ def test_a_server_whose_list_fails_is_known_by_its_host():
 
 
 def test_what_the_workflow_knows_of_a_back_end_without_importing_it_is_true_of_it():
-    assert {name: is_served(name) for name in BACKENDS.own} == {
+    own = backends.BACKENDS
+    assert {name: backends.is_served(name) for name in own.own} == {
         name: getattr(BACKENDS[name], "served", False) or getattr(BACKENDS[name], "replay", False)
         for name in BACKENDS.own
     }
