@@ -18,6 +18,7 @@ ROOMS = (
     "pretrain",
     "workflow",
     "report",
+    "publish",
 )
 MODULES = sorted((HOUSE / "icl").rglob("*.py"))
 
