@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from icl.errors import InputError
 from icl.files import write_checksums, write_json
@@ -118,7 +119,7 @@ def write_shipped(run: Trained, origin: dict, out: Path) -> None:
     write_checksums(out, "**/*")
 
 
-def portable(value):
+def portable(value: Any) -> Any:
     """A JSON value in which a path of one machine is only its last part."""
     if isinstance(value, dict):
         return {key: portable(item) for key, item in value.items()}

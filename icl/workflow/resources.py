@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from icl.data.layouts import LAYOUTS
 from icl.rerank.ways import WAYS
@@ -100,5 +101,5 @@ def job(settings: Settings, stage: str, minutes: int, gpus: int = 0) -> dict:
     return {"runtime": minutes, **own}
 
 
-def _asks(wildcards) -> bool:
+def _asks(wildcards: Any) -> bool:
     return WAYS[wildcards.way].judge != "none"
