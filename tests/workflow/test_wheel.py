@@ -59,7 +59,9 @@ def snakemake(python: Path, folder: Path, *words: str) -> subprocess.CompletedPr
 
 def test_the_wheel_holds_every_file_of_the_package_and_of_the_workflow(wheel, files):
     held = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {name if name.startswith("icl/") else f"icl/_home/{name}" for name in files if name.startswith(("icl/", *HOME))}
+    wanted = {
+        name if name.startswith("icl/") else f"icl/_home/{name}" for name in files if name.startswith(("icl/", *HOME))
+    }
     assert wanted - held == set() and "icl/py.typed" in wanted
     assert not [name for name in held if name.startswith(("tests", "docs")) or "__pycache__" in name]
 
