@@ -89,7 +89,7 @@ def job(settings: Settings, stage: str, minutes: int, gpus: int = 0) -> dict:
     """
     if stage == "way":
         asking, silent = needed_mb(settings, "mllm"), needed_mb(settings, "scores")
-        own = {
+        own: dict[str, Any] = {
             "mem_mb": lambda wildcards, attempt: (asking if _asks(wildcards) else silent) * attempt,
             "gpu": lambda wildcards: settings.jobs.gpus * _asks(wildcards),
         }
