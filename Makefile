@@ -1,18 +1,26 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint bench draws env schema clean clean-all help
+.PHONY: table report test fast slow more lint types coverage docs wheel bench draws env schema clean clean-all help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 BIN := .venv/bin
 # TORCH=cpu installs PyTorch without the CUDA libraries (by uv, which knows where its CPU wheels are)
 TORCH ?=
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-ifeq ($(TORCH),cpu)
-LOCKED := $(PIP) uv && VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --torch-backend=cpu -r requirements.lock
+# uv installs the same lock faster; UV= keeps to pip
+UV ?= $(shell command -v uv)
+ifneq ($(UV),)
+PIP := VIRTUAL_ENV=.venv $(UV) pip install --quiet
 else
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+ifneq ($(TORCH),cpu)
 LOCKED := $(PIP) -r requirements.lock
+else ifneq ($(UV),)
+LOCKED := $(PIP) --torch-backend=cpu -r requirements.lock
+else
+LOCKED := $(PIP) uv && VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --torch-backend=cpu -r requirements.lock
 endif
 STAMP := .venv/installed
 SNAKEFILES := Snakefile workflow/Snakefile rules
@@ -37,11 +45,23 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 
-lint: $(STAMP)  ## ruff, snakefmt, snakemake --lint
+lint: $(STAMP) types  ## ruff, snakefmt, snakemake --lint, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check $(SNAKEFILES)
 	$(BIN)/snakemake --lint
+
+types: $(STAMP)  ## mypy on icl/
+	$(BIN)/mypy
+
+coverage: $(STAMP)  ## unit tests under coverage, with its floor; results/coverage
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html
+
+docs: $(STAMP)  ## the documentation's pages, offline; build/site/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees docs build/site
+
+wheel: $(STAMP)  ## source archive and wheel of the package and the workflow; dist/
+	$(BIN)/python -m build --no-isolation
 
 fast: $(STAMP)  ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"

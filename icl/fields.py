@@ -8,9 +8,12 @@ import math
 import re
 import types
 import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
 from icl.errors import InputError
 
+T = TypeVar("T")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d{1,18}")
 SEED_LIMIT = 100_000_000
@@ -26,17 +29,17 @@ def yaml_key(field: dataclasses.Field) -> str:
     return field.metadata.get("key", field.name)
 
 
-def to_mapping(settings) -> dict:
+def to_mapping(settings: Any) -> dict:
     """The inverse of `load_settings`, for any settings dataclass; tuples become lists."""
     return {yaml_key(f): _plain(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
 
 
-def typed(cls: type, mapping: dict):
+def typed(cls: type[T], mapping: dict) -> T:
     """One settings dataclass from its own part of the mapping (what a rule's params hold)."""
     return build(cls, mapping, "")
 
 
-def decisive(settings, only: tuple[str, ...] | None = None) -> dict:
+def decisive(settings: Any, only: tuple[str, ...] | None = None) -> dict:
     """The keys of a settings dataclass that can change a result (see `setting`), as a mapping.
 
     Args:
@@ -47,17 +50,18 @@ def decisive(settings, only: tuple[str, ...] | None = None) -> dict:
     return {key: _plain(getattr(settings, f.name)) for key, f in chosen.items()}
 
 
-def with_operational(part: dict, settings):
+def with_operational(part: dict, settings: T) -> T:
     """The settings that a rule's params hold, completed by the operational ones of the whole configuration.
 
     Args:
         part: mapping of the params. settings: the dataclass of the configuration, of the same type as the result.
     """
-    fields = [f for f in dataclasses.fields(settings) if f.metadata.get("operational")]
-    return dataclasses.replace(typed(type(settings), part), **{f.name: getattr(settings, f.name) for f in fields})
+    own: Any = settings
+    fields = [f for f in dataclasses.fields(own) if f.metadata.get("operational")]
+    return dataclasses.replace(typed(type(own), part), **{f.name: getattr(own, f.name) for f in fields})
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return to_mapping(value)
     if isinstance(value, dict):
@@ -65,10 +69,10 @@ def _plain(value):
     return list(value) if isinstance(value, tuple) else value
 
 
-def build(cls: type, mapping, where: str):
+def build(cls: type[T], mapping: Any, where: str) -> T:
     if not isinstance(mapping, dict):
         raise InputError(f"config key {where or '(top level)'}", repr(mapping), "a mapping of keys", "Indent its keys.")
-    fields = {yaml_key(f): f for f in dataclasses.fields(cls)}
+    fields = {yaml_key(f): f for f in dataclasses.fields(cast(Any, cls))}
     for key in mapping:
         if key not in fields:
             raise _unknown_key(key, where, fields)
@@ -81,7 +85,7 @@ def build(cls: type, mapping, where: str):
     return cls(**values)
 
 
-def _unknown_key(key, where: str, fields: dict) -> InputError:
+def _unknown_key(key: object, where: str, fields: dict) -> InputError:
     near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
     known = ", ".join(sorted(fields))
     path = f"{where}.{key}" if where else str(key)
@@ -89,7 +93,7 @@ def _unknown_key(key, where: str, fields: dict) -> InputError:
     return InputError(f"config key {path}", "an unknown key", f"one of: {known}", remedy)
 
 
-def _value(value, hint, limits, path: str):
+def _value(value: Any, hint: Any, limits: Mapping, path: str) -> Any:
     """One value checked against its type and limits; lists become tuples."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
@@ -103,11 +107,11 @@ def _value(value, hint, limits, path: str):
             raise wrong_value(path, value, f"a list, each item {_NAMES[args[0]]}")
         return tuple(_value(item, args[0], limits, f"{path}[{n}]") for n, item in enumerate(value))
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, path)
+        return build(cast(type, hint), value, path)
     return _within(_scalar(value, hint, path), limits, path)
 
 
-def _build_named(value, cls: type, path: str) -> dict:
+def _build_named(value: Any, cls: type, path: str) -> dict:
     if not isinstance(value, dict):
         raise wrong_value(path, value, "a mapping of names")
     for name in value:
@@ -116,7 +120,7 @@ def _build_named(value, cls: type, path: str) -> dict:
     return {str(name): build(cls, item, f"{path}.{name}") for name, item in value.items()}
 
 
-def _scalar(value, hint: type, path: str):
+def _scalar(value: Any, hint: type, path: str) -> Any:
     if hint is bool and isinstance(value, str) and value.lower() in _TRUTH:
         return _TRUTH[value.lower()]  # Snakemake's --config gives nested values as text
     if hint is int and isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -138,7 +142,7 @@ def _as_float(value: int | str) -> float:
         return math.inf
 
 
-def _within(value, limits, path: str):
+def _within(value: Any, limits: Mapping, path: str) -> Any:
     choices = limits.get("choices")
     if choices and value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
@@ -151,7 +155,7 @@ def _within(value, limits, path: str):
     return value
 
 
-def wrong_value(path: str, value, expected: str) -> InputError:
+def wrong_value(path: str, value: object, expected: str) -> InputError:
     return InputError(
         f"config key {path}", repr(value), expected, "Correct it, in the configuration file or in --config."
     )
@@ -163,7 +167,7 @@ def object_schema(cls: type) -> dict:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _schema(field: dataclasses.Field, hint) -> dict:
+def _schema(field: dataclasses.Field, hint: Any) -> dict:
     schema = _type_schema(hint, field.metadata)
     schema["description"] = field.metadata["help"]
     if field.default is not dataclasses.MISSING:
@@ -171,7 +175,7 @@ def _schema(field: dataclasses.Field, hint) -> dict:
     return schema
 
 
-def _type_schema(hint, limits) -> dict:
+def _type_schema(hint: Any, limits: Mapping) -> dict:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
         return {"anyOf": [_type_schema(a, limits if a is not type(None) else {}) for a in args]}
@@ -180,14 +184,14 @@ def _type_schema(hint, limits) -> dict:
     if origin is dict:
         return {"type": "object", "additionalProperties": object_schema(args[1])}
     if dataclasses.is_dataclass(hint):
-        return object_schema(hint)
+        return object_schema(cast(type, hint))
     schema = {"type": {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}[hint]}
     pairs = (("low", "minimum"), ("high", "maximum"), ("own", "examples") if "own" in limits else ("choices", "enum"))
     schema |= {key: _plain(limits[name]) for name, key in pairs if name in limits}
     return schema
 
 
-def setting(default, help: str, operational: bool = False, **extra):
+def setting(default: Any, help: str, operational: bool = False, **extra: Any) -> Any:
     """A dataclass field with a description (shown in the generated schema and in the docs).
 
     Args:

@@ -9,14 +9,18 @@ import zipfile
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icl.errors import InputError
 from icl.progress import announce
 
+if TYPE_CHECKING:
+    import numpy as np
+
 CHECKSUMS = "SHA256SUMS"
 
 
-def write_json(path: str | Path, value) -> None:
+def write_json(path: str | Path, value: object) -> None:
     """Write JSON so that the file is whole or absent."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +45,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def read_arrays(path: Path, expected: str, remedy: str):
+def read_arrays(path: Path, expected: str, remedy: str) -> np.ndarray | dict[str, np.ndarray]:
     """What a NumPy file holds: one array (memory-mapped, read-only), or several by name; its content decides, not its name.
 
     Args:

@@ -89,8 +89,8 @@ class Registry(Mapping[str, T]):
     def origin(self, name: str) -> str:
         """Package and version of a plug-in from outside; empty for the project's own."""
         point = self._outside.get(name)
-        return "" if point is None else f"{point.dist.name} {point.dist.version}"
+        return "" if point is None or point.dist is None else f"{point.dist.name} {point.dist.version}"
 
 
 def _words(point: EntryPoint, group: str) -> str:
-    return f"entry point {point.name} of {group}, package {point.dist.name}"
+    return f"entry point {point.name} of {group}, package {point.dist.name if point.dist else 'unknown'}"

@@ -46,7 +46,7 @@ def _ranking(found: Found, gallery: Path, shown: int) -> str:
 
 
 def _dialogue(found: Found, gallery: Path) -> str:
-    record, turns = found.record, []
+    record, turns = found.record or {}, []
     shares = record["yes_probability"]
     verdicts = record.get("yes") or [share >= 0.5 for share in shares]  # THI's are read from the words
     for column, yes, share in zip(record["candidates"], verdicts, shares, strict=False):

@@ -89,7 +89,8 @@ class Gallery:
     def embeddings(self, query: str) -> Embeddings:
         """Of one query and the images; every image is an identity of its own, as nobody knows better."""
         numbers, one = np.arange(len(self.names)), np.zeros(1, dtype=np.int64)
-        return Embeddings(self.bge, self.tse, *self.encode([query]), numbers, numbers, one, one)
+        bge, tse = self.encode([query])
+        return Embeddings(self.bge, self.tse, bge, tse, numbers, numbers, one, one)
 
 
 @dataclass(frozen=True)

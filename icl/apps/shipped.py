@@ -6,16 +6,18 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from icl.errors import InputError
 from icl.files import write_checksums, write_json
+from icl.home import HOME
 from icl.mllm.backends.registry import open_backend
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
 from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.ways import WAYS, parameters_of
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+MODELS = HOME / "models"
 SHIPPED = MODELS / "synthpedes-icl"
 """Retriever of ICL for SynthPEDES, with the parameters of its re-rankings and the adapter of T_loc below `adapter/`."""
 ADAPTER, ORIGIN = "adapter", "origin.json"
@@ -117,7 +119,7 @@ def write_shipped(run: Trained, origin: dict, out: Path) -> None:
     write_checksums(out, "**/*")
 
 
-def portable(value):
+def portable(value: Any) -> Any:
     """A JSON value in which a path of one machine is only its last part."""
     if isinstance(value, dict):
         return {key: portable(item) for key, item in value.items()}

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -101,7 +102,7 @@ def _load(path: Path) -> list:
     return records
 
 
-def _check(where: str, record, field: str) -> None:
+def _check(where: str, record: Any, field: str) -> None:
     """One record by itself."""
     if not isinstance(record, dict):
         raise InputError(where, type(record).__name__, "an object", MEND)
@@ -122,7 +123,7 @@ def _remedy(field: str) -> str:
     return 'Mend that record; `"captions": []` is an image without any.' if field == "captions" else MEND
 
 
-def _check_caption(where: str, caption) -> None:
+def _check_caption(where: str, caption: object) -> None:
     if not isinstance(caption, str):
         raise InputError(
             where, f"{json.dumps(caption)[:60]}", "a text", f"{MEND} An image without captions has an empty list."

@@ -11,6 +11,7 @@ import hashlib
 import html
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from icl.errors import InputError
 
@@ -45,13 +46,13 @@ def byte_symbols() -> list[str]:
     return [chr(b) for b in printable] + [chr(256 + n) for n in range(len(others))]
 
 
-def clip_tokenizer():
+def clip_tokenizer() -> Any:
     """A transformers `CLIPTokenizer` with the published ids: mask 49405, start 49406, end 49407."""
     from transformers import CLIPTokenizer
 
     lines, symbols = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n"), byte_symbols()
     count = SIZE - 2 * len(symbols) - 3  # one less than the file's: the mask takes its place
-    merges = [tuple(line.split()) for line in lines[1 : 1 + count]]
+    merges: Any = [tuple(line.split()) for line in lines[1 : 1 + count]]
     pieces = [*symbols, *(s + "</w>" for s in symbols), *("".join(pair) for pair in merges)]
     pieces += ["<|mask|>", "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -46,7 +47,7 @@ def _turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _of_deep(image: Image.Image, form: str | None, tags) -> Image.Image:
+def _of_deep(image: Image.Image, form: str | None, tags: Any) -> Image.Image:
     """Grey of more than 8 bits: white is the upper end of its range."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=np.inf, neginf=-np.inf)
     low, high = _range(image.mode, form, tags, values[np.isfinite(values)])
@@ -56,7 +57,7 @@ def _of_deep(image: Image.Image, form: str | None, tags) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _range(mode: str, form: str | None, tags, values: np.ndarray) -> tuple[float, float]:
+def _range(mode: str, form: str | None, tags: Any, values: np.ndarray) -> tuple[float, float]:
     """(black, white) of a grey image of more than 8 bits.
 
     16 bits: that of the type (12 in a TIFF that says so). Else the smallest of 0 to 1 (floats), 0 to 255 and 0 to 65535 that
@@ -77,7 +78,8 @@ def _range(mode: str, form: str | None, tags, values: np.ndarray) -> tuple[float
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Opaque 8-bit colours as sRGB."""
     if image.mode == "LAB":
-        return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _srgb(), outputMode="RGB")
+        found = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _srgb(), outputMode="RGB")
+        return cast(Image.Image, found)  # None only where it works in place
     if image.mode not in ("L", "CMYK"):
         image = image.convert("RGB")
     managed = _managed(image, profile) if profile else None

@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from icl.data.annotations import annotation_file, read_annotations
 from icl.data.layouts import LAYOUTS
@@ -46,7 +47,7 @@ def _fetch(drive_id: str, url: str, archive: Path) -> None:
     part = archive.with_suffix(".fetching")
     announce(f"downloading {url or f'Google Drive file {drive_id}'}; an interrupted download is carried on")
     try:
-        source = {"url": url} if url else {"id": drive_id}
+        source: dict[str, Any] = {"url": url} if url else {"id": drive_id}
         gdown.download(output=str(part), resume=True, retries=3, quiet=True, timeout=60, **source)
     except Exception as error:  # gdown, requests and the OS each raise their own types
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class CaptionTokenizer:
         InputError: no tokenizer, a damaged one, or one that is not this model's.
     """
 
-    def __init__(self, checkpoint: str, length: int, model=None, tokens: str = "careful") -> None:
+    def __init__(self, checkpoint: str, length: int, model: Any = None, tokens: str = "careful") -> None:
         self.tokenizer = _open(checkpoint, model)
         self.length, self.careful = length, tokens == "careful"
         self.start, self.end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
@@ -105,7 +106,7 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _open(checkpoint: str, model):
+def _open(checkpoint: str, model: Any) -> Any:
     """The tokenizer of a checkpoint; CLIP's own where it brings none and the model has as many tokens."""
     from transformers import AutoTokenizer
 
@@ -136,7 +137,7 @@ def _open(checkpoint: str, model):
     )
 
 
-def _check(checkpoint: str, tokenizer, model) -> None:
+def _check(checkpoint: str, tokenizer: Any, model: Any) -> None:
     """That a caption becomes [start, words..., end], no id is greater than the end's, and the model knows them all."""
     start, end, top = tokenizer.bos_token_id, tokenizer.eos_token_id, max(tokenizer.get_vocab().values())
     remedy = "Take the tokenizer that belongs to these weights."

@@ -50,7 +50,7 @@ class Answer:
     error: str = ""
 
 
-def is_replay(backend) -> bool:
+def is_replay(backend: object) -> bool:
     """Whether a back-end only stands for answers that are already stored: nothing can be asked or timed."""
     return getattr(backend, "replay", False)
 
@@ -64,10 +64,13 @@ class Backend(Protocol):
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests."""
 
+    def forget_images(self) -> None:
+        """Drop what is kept of images between calls, so that timing is honest."""
+
     # A back-end may also have `stream(requests)`, which gives (place, Answer) as they come: each is then stored at once.
 
 
-def is_tolerant(backend) -> bool:
+def is_tolerant(backend: object) -> bool:
     """Whether questions that found no answer fall back instead of ending the run (`mllm.on_failure`)."""
     return getattr(backend, "tolerant", False)
 

@@ -27,7 +27,7 @@ _NO_END = re.compile(
 def is_yes(answer: str) -> bool:
     """True where the first yes/no word of an answer is "yes" ("eyes" is no such word); thinking does not count."""
     found = VERDICT.search(spoken(answer))
-    return bool(found) and found[1].lower() == "yes"
+    return found is not None and found[1].lower() == "yes"
 
 
 def is_yes_published(answer: str) -> bool:
@@ -72,7 +72,8 @@ def _unmerged(line: str, starts: set[int]) -> list[str]:
     A number goes on with the list where it is the next one, has no line of its own in `starts`, and does not stand after a
     word that no item ends with ("on the 2. floor").
     """
-    cuts, last, body = [], 0, 0
+    cuts: list[int] = []
+    last = body = 0
     for found in _MARKER.finditer(line):
         number, before = int(found[1]), line[body : found.start()].rstrip(" *_(")
         if not cuts:

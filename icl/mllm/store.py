@@ -83,8 +83,8 @@ class AnswerStore:
                 if not answer.error:
                     self.answers.add(key, self.path, file.tell())
                 row = {"key": key, "task": request.task, "image": str(request.image or ""), **span}
-                row["answer"] = vars(answer)  # last: `places` knows a whole line by its end
-                file.write(json.dumps(row).encode() + b"\n")
+                whole = row | {"answer": vars(answer)}  # last: `places` knows a whole line by its end
+                file.write(json.dumps(whole).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -111,7 +111,7 @@ class CachedBackend:
 
     def __init__(self, backend: Backend, store: AnswerStore, portion: int | None = None) -> None:
         self.backend, self.store = backend, store
-        self.portion = portion or getattr(backend, "portion", 256)
+        self.portion: int = portion or int(getattr(backend, "portion", 256))
         self.asked: dict[str, int] = {}
         self.tolerant = is_tolerant(backend)
 
@@ -120,6 +120,10 @@ class CachedBackend:
         if is_replay(self.backend):
             return self.store.identity(task)
         return self.backend.identity(task)
+
+    def forget_images(self) -> None:
+        """Drop what the back-end keeps of images."""
+        self.backend.forget_images()
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests.
@@ -148,7 +152,7 @@ class CachedBackend:
     def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[list[tuple[str, Request, Answer]]]:
         """Answers, each kept before it is given out: one by one from a server, in portions from a local model."""
         if stream := getattr(self.backend, "stream", None):
-            parts = ([found] for found in stream([request for _, request in todo]))
+            parts: Iterator[list[tuple[int, Answer]]] = ([found] for found in stream([request for _, request in todo]))
         else:
             parts = self._portions([request for _, request in todo])
         since = time.time()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 from icl.mllm import prompts, reading
 from icl.pretrain.packing import Block
@@ -159,7 +160,7 @@ TEXT_TASKS = (aggregate, decompose, rewrite)
 class Encoder:
     """Turns dialogues into token blocks in the model's chat form."""
 
-    def __init__(self, tokenizer) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         opening = f"<|im_start|>system\n{prompts.system_text()}<|im_end|>\n<|im_start|>user\n"
         self.text_prefix = tokenizer(opening)["input_ids"]

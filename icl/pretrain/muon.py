@@ -7,6 +7,8 @@ times longer than the training step itself. The update is the same (Jordan et al
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,11 +31,11 @@ def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum SGD whose matrix updates are orthogonalised; parameters must have two dimensions."""
 
-    def __init__(self, groups, lr: float, momentum: float = 0.95, weight_decay: float = 0.02) -> None:
+    def __init__(self, groups: Iterable[dict], lr: float, momentum: float = 0.95, weight_decay: float = 0.02) -> None:
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is called, so none has a loss
         for group in self.param_groups:
             shapes = defaultdict(list)
             for parameter in group["params"]:
@@ -46,8 +48,9 @@ class Muon(torch.optim.Optimizer):
         blended = []
         for parameter in parameters:
             momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-            momentum.lerp_(parameter.grad, 1 - group["momentum"])
-            blended.append(parameter.grad.lerp(momentum, group["momentum"]))
+            gradient = cast(Tensor, parameter.grad)
+            momentum.lerp_(gradient, 1 - group["momentum"])
+            blended.append(gradient.lerp(momentum, group["momentum"]))
         updates = orthogonalise(torch.stack(blended)) * 0.2 * max(parameters[0].shape) ** 0.5
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])

@@ -6,7 +6,9 @@ dialogues about that image, which run behind it in batches of similar length. Ea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +43,13 @@ class Grounding(nn.Module):
 def _share(cache: DynamicCache, owners: Tensor) -> DynamicCache:
     """A cache whose rows are those of `cache` at `owners`."""
     shared = DynamicCache()
-    for number, layer in enumerate(cache.layers):
+    layers: list[Any] = cache.layers
+    for number, layer in enumerate(layers):
         shared.update(layer.keys[owners], layer.values[owners], number)
     return shared
 
 
-def _padded(rows: list[list], fill) -> Tensor:
+def _padded(rows: list[list], fill: float) -> Tensor:
     length = max(map(len, rows))
     return torch.tensor([row + [fill] * (length - len(row)) for row in rows])
 
@@ -58,7 +61,9 @@ def _groups(samples: list[list[Block]], size: int) -> list[list[tuple[int, Block
     return [flat[k : k + size] for k in range(0, len(flat), size)]
 
 
-def block_states(model: nn.Module, prefix: Tensor, positions: Tensor, samples: list[list[Block]], size: int = 96):
+def block_states(
+    model: Any, prefix: Tensor, positions: Tensor, samples: list[list[Block]], size: int = 96
+) -> Iterator[tuple[list[tuple[int, Block]], Any]]:
     """Run all blocks of a batch behind their shared prefixes.
 
     Args:
@@ -88,10 +93,12 @@ def block_states(model: nn.Module, prefix: Tensor, positions: Tensor, samples: l
 
 
 def language_loss(
-    model: nn.Module, prefix: Tensor, positions: Tensor, samples: list[list[Block]], probe: Grounding | None = None
+    model: Any, prefix: Tensor, positions: Tensor, samples: list[list[Block]], probe: Grounding | None = None
 ) -> Tensor:
     """Weighted cross-entropy of the learned tokens, plus that of the grounding marks (weight 1)."""
-    total, weight, marks = 0.0, 0.0, []
+    total: Any = 0.0
+    weight: Any = 0.0
+    marks = []
     for group, out in block_states(model, prefix, positions, samples):
         ids = _padded([block.ids for _, block in group], 0)
         weights = _padded([block.weights for _, block in group], 0.0)

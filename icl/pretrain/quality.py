@@ -83,8 +83,8 @@ def measure_text(backend: Backend, corpus: Corpus, seed: int) -> dict[str, float
     out = {}
     for task, pairs in (("aggregate", aggregated), ("decompose", decomposed), ("rewrite", rewritten)):
         out[f"{task}_kept"] = _retention(backend, task, [p[0] for p in pairs], [p[1] for p in pairs], 220)
-    dialogues, facts = ([p[k] for p in contradicted] for k in (0, 1))
-    return out | {"aggregate_caption_kept": _retention(backend, "aggregate", dialogues, facts, 220)}
+    dialogues, kept = [p[0] for p in contradicted], [p[1] for p in contradicted]
+    return out | {"aggregate_caption_kept": _retention(backend, "aggregate", dialogues, kept, 220)}
 
 
 def measure_localisation(backend: Backend, corpus: Corpus, images: list[Path], seed: int) -> dict[str, float]:

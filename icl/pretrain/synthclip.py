@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def build_tokenizer(corpus: Corpus, seed: int, samples: int = 6000) -> PreTraine
     )
 
 
-def build_model(tokenizer) -> CLIPModel:
+def build_model(tokenizer: Any) -> CLIPModel:
     """Random weights in CLIP's architecture."""
     vision = dict(
         hidden_size=128,
@@ -95,7 +96,7 @@ def build_model(tokenizer) -> CLIPModel:
     return CLIPModel(CLIPConfig(vision_config=vision, text_config=text, projection_dim=128))
 
 
-def _embed(self, pixel_values: Tensor, **_) -> Tensor:
+def _embed(self: Any, pixel_values: Tensor, **_: Any) -> Tensor:
     """Patch and position embedding at any aspect: linear patches, bilinear positions."""
     b, c, h, w = pixel_values.shape
     p = self.patch_size
@@ -118,7 +119,7 @@ def any_aspect(model: CLIPModel) -> CLIPModel:
 class Crowd:
     """Draws (pixels, token ids) batches: fresh captions at every step, as on the web."""
 
-    def __init__(self, corpus: Corpus, tokenizer, seed: int) -> None:
+    def __init__(self, corpus: Corpus, tokenizer: Any, seed: int) -> None:
         self.corpus, self.tokenizer = corpus, tokenizer
         self.rng, self.numbers = random.Random(seed), np.random.default_rng(seed)
         self.mean = torch.tensor(MEAN).view(3, 1, 1)

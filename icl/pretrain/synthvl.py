@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_model, save_model
@@ -36,7 +37,7 @@ WIDTH, PIXELS, PATCH = 192, 48 * 96, 8
 VOCABULARY = 1400
 
 
-def build_tokenizer(corpus: Corpus, seed: int, samples: int = 4000):
+def build_tokenizer(corpus: Corpus, seed: int, samples: int = 4000) -> Any:
     """Tokenizer learned on the corpus' own dialogues and captions."""
     rng = random.Random(seed)
     texts = []
@@ -55,7 +56,7 @@ def build_tokenizer(corpus: Corpus, seed: int, samples: int = 4000):
     return train_tokenizer(texts, fixed, VOCABULARY)
 
 
-def build_model(tokenizer) -> Qwen2VLForConditionalGeneration:
+def build_model(tokenizer: Any) -> Qwen2VLForConditionalGeneration:
     """Random weights in Qwen2-VL's architecture."""
     token = tokenizer.convert_tokens_to_ids
     text = dict(
@@ -88,7 +89,7 @@ def build_model(tokenizer) -> Qwen2VLForConditionalGeneration:
     return speed_up_on_cpu(model)
 
 
-def build_processor(tokenizer) -> Qwen2VLProcessor:
+def build_processor(tokenizer: Any) -> Qwen2VLProcessor:
     """Qwen2-VL's own image processor at 48 x 96 pixels and 8-pixel patches."""
     size = {"shortest_edge": PIXELS, "longest_edge": PIXELS}
     image = Qwen2VLImageProcessor(patch_size=PATCH, temporal_patch_size=2, merge_size=2, size=size)
@@ -168,7 +169,7 @@ class Batcher:
             samples.append(self.encoder.blocks(dialogues, mix.caption_weight))
         return self.visual[chosen], samples
 
-    def loss(self, model, visual: Tensor | None, samples: list[list], probe: Grounding | None = None) -> Tensor:
+    def loss(self, model: Any, visual: Tensor | None, samples: list[list], probe: Grounding | None = None) -> Tensor:
         """Language loss of a drawn batch."""
         embed = model.model.language_model.embed_tokens
         if visual is None:
@@ -180,7 +181,7 @@ class Batcher:
         return language_loss(model, prefix, mrope_positions(before, self.grid, 1), samples, probe)
 
 
-def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> None:
+def train_text(model: Any, batcher: Batcher, steps: int, rows: int, lr: float) -> None:
     """Stage 2: the decoder alone."""
 
     def loss_of(step: int) -> Tensor:
@@ -189,7 +190,7 @@ def train_text(model, batcher: Batcher, steps: int, rows: int, lr: float) -> Non
     optimise(model.model.language_model.named_parameters(), loss_of, steps, lr, "SynthVL text")
 
 
-def train_mixture(model, batcher: Batcher, name: str, steps: int) -> None:
+def train_mixture(model: Any, batcher: Batcher, name: str, steps: int) -> None:
     """Stages 3 to 5, on the frozen eye's tokens; now and then a step is text, so that nothing of stage 2 is lost.
 
     The grounding probe is dropped afterwards.
@@ -206,14 +207,14 @@ def train_mixture(model, batcher: Batcher, name: str, steps: int) -> None:
     optimise(parameters, loss_of, steps, mix.lr, f"SynthVL {name}")
 
 
-def _stage(path: Path, model, train: Callable[[], object]) -> None:
+def _stage(path: Path, model: Any, train: Callable[[], object]) -> None:
     """Train a stage and keep the weights at `path`, or read them where an earlier run already finished it."""
     if path.exists():
         load_model(model, path)
         return
     train()
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model, path.with_suffix(".part"))
+    save_model(model, str(path.with_suffix(".part")))
     path.with_suffix(".part").replace(path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ class AttributeHeads(nn.Module):
 class Eye:
     """Feeds uint8 images to a Qwen2-VL vision tower."""
 
-    def __init__(self, tower: nn.Module, image_processor) -> None:
+    def __init__(self, tower: Any, image_processor: Any) -> None:
         self.tower, self.p = tower, image_processor
         self.mean, self.std = torch.tensor(self.p.image_mean), torch.tensor(self.p.image_std)
 
@@ -89,7 +91,8 @@ def train_vision(eye: Eye, corpus: Corpus, steps: int, batch: int, lr: float, se
         chosen = rng.choice(len(labels), batch, replace=False)
         logits = heads(eye(flipped(corpus.images[chosen], rng)))
         truth = labels[chosen]
-        return sum(nn.functional.cross_entropy(out, truth[:, k]) for k, out in enumerate(logits)) / len(logits)
+        losses = [nn.functional.cross_entropy(out, truth[:, k]) for k, out in enumerate(logits)]
+        return cast(Tensor, sum(losses)) / len(logits)
 
     optimise([*eye.tower.named_parameters(), *heads.named_parameters()], loss_of, steps, lr, label)
     return heads

@@ -9,14 +9,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 from icl.progress.clock import TimeLeft, duration
 from icl.progress.state import own_state
 
 SECONDS_BETWEEN_LINES = 10.0
 """Between two plain lines of the same work."""
+T = TypeVar("T")
 _HERE = threading.local()
 
 
@@ -40,7 +42,8 @@ class Task:
         self.left, self.remark = TimeLeft(total, done), ""
         self._start = self._last = time.monotonic()
         self._stages = tuple(getattr(_HERE, "stages", ()))
-        self._told, self._bar = None, None  # steps done at the last line
+        self._told: int | None = None  # steps done at the last line
+        self._bar: Any = None
         if not silent and sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -127,14 +130,14 @@ def stage(name: str) -> Iterator[None]:
 
 
 def progress(
-    iterable: Iterable, total: int | None = None, label: str = "", size: Callable[[object], int] = lambda item: 1
-) -> Iterator:
+    iterable: Iterable[T], total: int | None = None, label: str = "", size: Callable[[T], int] = lambda item: 1
+) -> Iterator[T]:
     """Pass the items through and report on them: `label 120/400, 31 s, 70 s left`; within another one, in silence.
 
     Args:
         total: number of items; `len(iterable)` where it is left out. size: how many of them an item stands for.
     """
-    with task(len(iterable) if total is None else total, label) as work:
+    with task(len(cast(Sized, iterable)) if total is None else total, label) as work:
         for item in iterable:
             yield item
             work.advance(size(item))

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 FOLDER = Path(".snakemake") / "progress"
@@ -27,10 +28,11 @@ class State:
     """What a job tells: progress, lines for the user, and the error that ended it."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._known, self._written = path, {"said": []}, 0.0
+        self.path, self._written = path, 0.0
+        self._known: dict[str, Any] = {"said": []}
         self._lock = threading.Lock()  # questions to a server are asked in threads
 
-    def set(self, at_once: bool, **known) -> None:
+    def set(self, at_once: bool, **known: object) -> None:
         """Progress as it stands; written now and then, or at once."""
         with self._lock:
             self._known |= known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 from icl.progress.board import Row
 
@@ -59,7 +59,7 @@ class Bars:
         self._places: list[str] = []  # the name of the job at each place; empty where there is none
         self._bars = [self._bar(0)]
 
-    def _bar(self, position: int):
+    def _bar(self, position: int) -> Any:
         from tqdm import tqdm
 
         form = "{desc}" if position == 0 else "{bar:12} {desc}"
@@ -100,7 +100,7 @@ class Bars:
             self._places.append(name)
             self._bars.append(self._bar(len(self._bars)))
 
-    def _draw(self, bar, text: str, share: float) -> None:
+    def _draw(self, bar: Any, text: str, share: float) -> None:
         bar.n = share
         bar.ncols, bar.nrows = size_of(self.stream).values()  # it may have been resized
         bar.set_description_str(text, refresh=False)

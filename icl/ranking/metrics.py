@@ -58,8 +58,8 @@ def ranks_of(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
         ordered = np.sort(scores)
         not_above = np.searchsorted(ordered, values, side="right")
         ranks = 1 + len(scores) - not_above
-        for n in np.flatnonzero(not_above - np.searchsorted(ordered, values) > 1):
-            ranks[n] += count(scores[: columns[n]] == values[n])
+        for tied in np.flatnonzero(not_above - np.searchsorted(ordered, values) > 1):
+            ranks[tied] += count(scores[: columns[tied]] == values[tied])
     ranks.sort()
     return ranks
 

@@ -15,7 +15,9 @@ BLOCK = 512
 class Scores(Protocol):
     """Q queries against G gallery images."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Q, G)."""
 
     def rows(self, queries: slice | np.ndarray) -> np.ndarray:
         """Similarities (n, G) of some queries."""

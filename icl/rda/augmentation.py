@@ -78,9 +78,11 @@ def rewrite_all(
 
     A rewrite that loses or adds an attribute word is rejected; the sentence itself stands in.
     """
-    m, draws = rda.variants, {"temperature": rda.temperature, "seed": rda.seed}
+    m = rda.variants
     texts = [prompts.rewrite_text(sentence, m) for sentence in sentences]
-    answers = backend.answer([Request("rewrite", text, None, limit, **draws) for text in texts])
+    answers = backend.answer(
+        [Request("rewrite", text, None, limit, temperature=rda.temperature, seed=rda.seed) for text in texts]
+    )
     out = {}
     for sentence, answer in zip(sentences, answers, strict=True):
         lines = reading.listed(answer.text)[:m]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -56,10 +57,10 @@ def _texts(where: str, row: dict) -> list[tuple[str, list[list[str]] | str]]:
     ]
 
 
-def _variants(where: str, caption: str, variants) -> list[list[str]] | str:
+def _variants(where: str, caption: str, variants: Any) -> list[list[str]] | str:
     if isinstance(variants, str):
         return variants if variants.strip() else caption
-    lists = variants if isinstance(variants, list) else [None]
+    lists: list[Any] = variants if isinstance(variants, list) else [None]
     if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
         expected = "a text, or lists of texts"
         raise InputError(where, f"diversity_captions {str(variants)[:60]!r}", expected, REMEDY)

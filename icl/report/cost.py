@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -51,7 +52,7 @@ def covered(spans: list[tuple[float, float]]) -> float | None:
     return total if spans else None
 
 
-def _entries(row: dict):
+def _entries(row: dict) -> Iterator[tuple[str, str, float]]:
     """(column, kind of question, amount) of one line of a store."""
     if "identity" in row:
         return

@@ -65,7 +65,9 @@ def tests_table(folders: list[Path]) -> pd.DataFrame:
         InputError: a folder is not of the target `beyond`.
     """
     benchmarks = sorted(set(_read(folders[0], "beyond.csv").benchmark))
-    lines, values, identities = [], {}, {}
+    lines: list[dict] = []
+    values: dict = {}
+    identities: dict = {}
     for benchmark in benchmarks:
         for pair in COMPARED:
             for name in METRICS:

@@ -23,7 +23,8 @@ def expected_calls(settings: Settings, pairs: dict[str, pd.DataFrame]) -> pd.Dat
     Args:
         pairs: pairs table of each benchmark.
     """
-    lines, rounds = [], settings.thi.rounds
+    lines: list[dict] = []
+    rounds = settings.thi.rounds
 
     def add(benchmark: str, stage: str, **calls: int) -> None:
         lines.extend({"benchmark": benchmark, "stage": stage, "task": t, "calls": n} for t, n in calls.items() if n)

@@ -47,7 +47,7 @@ def noise_tables(
 
 def _alone(found: Embeddings) -> dict[str, float]:
     """Rank-1 and mAP of one embedding alone; nothing for TSE where there is none."""
-    out = {}
+    out: dict[str, float] = {}
     for name, text, image in (("bge", found.text_bge, found.image_bge), ("tse", found.text_tse, found.image_tse)):
         if image.shape[1]:
             scores = EmbeddingScores((text,), (image,))

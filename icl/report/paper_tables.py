@@ -139,7 +139,8 @@ def _values(
     settings: Settings, results: Path, benchmark: str, names: list[str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Means over seeds (metrics, Q) of each query's values by method, and the queries' identities (Q,)."""
-    known, values, identities = methods(settings), {}, None
+    known, values = methods(settings), {}
+    identities: np.ndarray | None = None
     for name in names:
         seeds = []
         for seed in settings.seeds:
@@ -152,6 +153,7 @@ def _values(
             identities, each = own, values_of(measured)
             seeds.append([each[metric] for metric in TESTED])
         values[name] = np.mean(seeds, axis=0)
+    assert identities is not None, "no method"
     return values, identities
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib
+from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -38,15 +40,15 @@ STYLE = {
 }
 
 
-def new_figure(rows: int = 1, columns: int = 1, width: float = COLUMN, height: float = 2.2, **more):
+def new_figure(rows: int = 1, columns: int = 1, width: float = COLUMN, height: float = 2.2, **more: Any) -> Any:
     """Figure and axes in the project's style; without rows, a figure alone."""
-    plt.rcParams.update(STYLE)
+    plt.rcParams.update(cast(Any, STYLE))
     if not rows:
         return plt.figure(figsize=(width, height)), None
     return plt.subplots(rows, columns, figsize=(width, height), **more)
 
 
-def save(figure, stem: Path) -> None:
+def save(figure: Figure, stem: Path) -> None:
     """Write `stem`.pdf and `stem`.png, without dates, so that equal figures are equal files."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None, "ModDate": None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -72,7 +73,7 @@ class _Line:
         self, results: Path, samples: int, dataset: str, method: str, row: Row, seed: int, compared: bool
     ) -> None:
         self.samples = samples
-        self.key = {"benchmark": dataset, "method": method, "seed": seed}
+        self.key: dict[str, Any] = {"benchmark": dataset, "method": method, "seed": seed}
         self.row, self.results, self.compared = row, results, compared
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
         self.folder, self.metrics = results / row.folder(dataset, seed), results / row.metrics(dataset, seed)
@@ -121,7 +122,7 @@ class _Line:
 
     def _parameters(self, found: dict) -> dict:
         """What the row was chosen to work with, and by which rule."""
-        line = {"parameters": None, "parameter_selection": None}
+        line: dict[str, Any] = {"parameters": None, "parameter_selection": None}
         if self.row.way not in CHOOSING:
             return line
         line["parameters"] = parameters_told(found)

@@ -35,8 +35,9 @@ def transfer_table(settings: Settings, results: Path, fine: bool) -> pd.DataFram
     mean, deviation = groups.mean(), groups.std()
     rows = []
     for key in mean.index:
-        row = dict(zip(mean.index.names, key, strict=True))
-        row |= {NAMES[m]: spread(mean.loc[key, m], deviation.loc[key, m]) for m in METRICS}
-        paper = None if aside.keys() & set(key[:2]) else transfer_figure(*key, "rank1")
-        rows.append({**row, "Paper Rank-1": printed(paper)})
+        source, target, method = key
+        found = {"Source": source, "Target": target, "Method": method}
+        found |= {NAMES[m]: spread(mean.loc[key, m], deviation.loc[key, m]) for m in METRICS}
+        paper = None if aside.keys() & set(key[:2]) else transfer_figure(source, target, method, "rank1")
+        rows.append({**found, "Paper Rank-1": printed(paper)})
     return pd.DataFrame(rows)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 NOTHING = "-"
 """Stands where nothing was measured or printed."""
 
 
-def words(cell, digits: int = 4) -> str:
+def words(cell: Any, digits: int = 4) -> str:
     """A cell as text: so many digits behind the point of a float; a dash for None, NaN and empty text."""
     if pd.isna(cell) or cell == "":
         return NOTHING

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from icl.mllm import prompts
 from icl.mllm.protocol import Answer, Request
@@ -35,7 +36,7 @@ class StandIn:
         pass
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        shares = [self._says(request.text, request.image) for request in requests]
+        shares = [self._says(request.text, cast(Path, request.image)) for request in requests]
         return [Answer("Yes" if share >= 0.5 else "No", {"Yes": share, "No": 1 - share}) for share in shares]
 
 

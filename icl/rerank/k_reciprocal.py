@@ -62,8 +62,8 @@ def _encoding(vectors: np.ndarray, k1: int, k2: int) -> sparse.csr_matrix:
     size = (len(vectors), len(vectors))
     encoded = sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), ends), shape=size)
     k2 = min(k2, near.shape[1])
-    ends = np.arange(0, len(near) * k2 + 1, k2)
-    smooth = sparse.csr_matrix((np.full(len(near) * k2, 1 / k2), near[:, :k2].ravel(), ends), shape=size)
+    each = np.arange(0, len(near) * k2 + 1, k2)
+    smooth = sparse.csr_matrix((np.full(len(near) * k2, 1 / k2), near[:, :k2].ravel(), each), shape=size)
     return (smooth @ encoded).tocsr()
 
 

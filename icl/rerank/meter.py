@@ -25,6 +25,9 @@ class Meter:
     def identity(self, task: str) -> dict[str, str]:
         return self.backend.identity(task)
 
+    def forget_images(self) -> None:
+        self.backend.forget_images()
+
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         answers = self.backend.answer(requests)
         for request, answer in zip(requests, answers, strict=True):

@@ -9,12 +9,14 @@ import numpy as np
 from icl.ranking.metrics import ranks_of, right_columns
 from icl.ranking.scores import BLOCK, Scores, best_columns
 from icl.rerank.thi.merging import Reranked
+from icl.retriever.encoding.given import GivenScores
+from icl.retriever.encoding.vectors import Embeddings
 
 #: First images that a record names (Figure 7 shows them).
 SHOWN = 10
 
 
-def with_ranks(records: list[dict], emb, before: Scores, after: Scores) -> list[dict]:
+def with_ranks(records: list[dict], emb: Embeddings | GivenScores, before: Scores, after: Scores) -> list[dict]:
     """Interaction records with ids, and both times the first images and the rank of the first right one.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.timing import Run, cache_words, time_of, untimed
 from icl.retriever.encoding.given import GivenScores, open_scores
 from icl.retriever.encoding.vectors import Embeddings
+
+if TYPE_CHECKING:
+    from icl.mllm.backends.served import Served
 
 Encoder = Callable[[list[str]], tuple[np.ndarray, ...]]
 """n texts to their embeddings, BGE (n, D) and TSE (n, E), of length 1."""
@@ -97,7 +101,7 @@ class Split:
         Args:
             answers: a folder that may be shared with other jobs. writer: the name of this job's own file there.
         """
-        return CachedBackend(self.backend, AnswerStore(answers, writer))
+        return CachedBackend(cast(Backend, self.backend), AnswerStore(answers, writer))
 
     def part(self, queries: list[int] | None = None) -> Part:
         """Similarities of all queries, or of some by number; no image's visual tokens are kept from an earlier call."""
@@ -119,7 +123,7 @@ class Split:
             return Part(raw, np.asarray(queries, dtype=np.int64))
         if not texts:
             return MatrixScores(np.zeros((0, raw.shape[1])))
-        return self.embeddings.scores_of(self.encoder(texts))
+        return cast(Embeddings, self.embeddings).scores_of(self.encoder(texts))  # who encodes has embeddings
 
     def caption_part(self, queries: list[int] | None = None) -> Part:
         """Similarities of queries to the captions of the gallery's images.
@@ -150,9 +154,10 @@ class Split:
             return untimed(calls, len(self.captions))
         if self.backend is None or not is_served(self.mllm.backend):
             return time_of(run, calls, len(self.captions), count, passes)
-        before = self.backend.cache_use()
+        server = cast("Served", self.backend)
+        before = server.cache_use()
         found = time_of(run, calls, len(self.captions), count, passes, local=False)
-        return found | {"server_cache": cache_words(before, self.backend.cache_use())}
+        return found | {"server_cache": cache_words(before, server.cache_use())}
 
 
 def _encoder(retriever: Path) -> Encoder:

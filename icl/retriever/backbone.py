@@ -8,6 +8,7 @@ and those that it attends to most are used: the last block computes no other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,14 +51,14 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, nh, L, hs)
 
 
-def _mlp(layer: nn.Module, x: Tensor) -> Tensor:
+def _mlp(layer: Any, x: Tensor) -> Tensor:
     """x plus the block's MLP. A CPU takes some rows at a time: their hidden layer stays in its cache."""
     rows = x.flatten(0, 1)
     parts = rows.split(CPU_ROWS) if x.device.type == "cpu" else (rows,)
     return x + torch.cat([_hidden(layer, part) for part in parts]).view_as(x)
 
 
-def _hidden(layer: nn.Module, rows: Tensor) -> Tensor:
+def _hidden(layer: Any, rows: Tensor) -> Tensor:
     mlp, y = layer.mlp, layer.mlp.fc1(layer.layer_norm2(rows))
     if isinstance(
         mlp.activation_fn, QuickGELUActivation
@@ -76,14 +77,14 @@ def _project(y: Tensor, heads: int, *layers: nn.Linear) -> tuple[Tensor, ...]:
     return tuple(_heads(part, heads) for part in F.linear(y, weight, bias).chunk(len(layers), dim=-1))
 
 
-def _block(layer: nn.Module, x: Tensor, causal: bool) -> Tensor:
+def _block(layer: Any, x: Tensor, causal: bool) -> Tensor:
     attn = layer.self_attn
     q, k, v = _project(layer.layer_norm1(x), attn.num_heads, attn.q_proj, attn.k_proj, attn.v_proj)
     y = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).reshape(x.shape)
     return _mlp(layer, x + attn.out_proj(y))
 
 
-def attention_row(layer: nn.Module, y: Tensor, keys: Tensor, at: Tensor, causal: bool) -> Tensor:
+def attention_row(layer: Any, y: Tensor, keys: Tensor, at: Tensor, causal: bool) -> Tensor:
     """Head-averaged attention (B, L) of the token at `at` (B,); only tells which tokens to keep, so without gradient.
 
     Args:
@@ -105,7 +106,7 @@ def take(rows: Tensor, places: Tensor) -> Tensor:
     return rows.gather(1, places.unsqueeze(-1).expand(-1, -1, rows.shape[-1]))
 
 
-def last_block(layer: nn.Module, x: Tensor, at: Tensor, causal: bool, choose: Choose | None) -> tuple[Tensor, Tensor]:
+def last_block(layer: Any, x: Tensor, at: Tensor, causal: bool, choose: Choose | None) -> tuple[Tensor, Tensor]:
     """The last block for the tokens that are wanted: no other token's output goes anywhere.
 
     Args:
@@ -137,15 +138,14 @@ class CLIPBackbone(nn.Module):
     def __init__(self, config: CLIPConfig, height: int, width: int, text_length: int) -> None:
         super().__init__()
         clip = CLIPModel(config)
-        self.grid = (height // config.vision_config.patch_size, width // config.vision_config.patch_size)
+        image, text = cast(Any, config.vision_config), cast(Any, config.text_config)
+        self.grid = (height // image.patch_size, width // image.patch_size)
         self.vision, self.text = clip.vision_model, clip.text_model
         self.visual_projection, self.text_projection = clip.visual_projection, clip.text_projection
-        self.image_positions = nn.Parameter(
-            torch.zeros(1 + self.grid[0] * self.grid[1], config.vision_config.hidden_size)
-        )
-        self.text_positions = nn.Parameter(torch.zeros(text_length, config.text_config.hidden_size))
+        self.image_positions = nn.Parameter(torch.zeros(1 + self.grid[0] * self.grid[1], image.hidden_size))
+        self.text_positions = nn.Parameter(torch.zeros(text_length, text.hidden_size))
         del self.vision.embeddings.position_embedding, self.text.embeddings.position_embedding
-        self.dim = config.projection_dim
+        self.dim = cast(int, config.projection_dim)
 
     def load(self, tensors: dict[str, Tensor], stretched: str = "interpolated") -> None:
         """Take CLIP's weights (under the names of `weights.Weights`), with the positional tables resized to fit.

@@ -34,9 +34,9 @@ def top_k_negatives(similarity: np.ndarray, text_pids: np.ndarray, image_pids: n
         raise InputError("hard negatives", found, "images of other identities", "Add identities to the split.")
     if fewest < k:
         announce(f"hard negatives: only {fewest} images of other identities, not {k} (sft.negatives_top_k)")
-    found = np.empty((len(same), fewest), dtype=np.int64)
+    out = np.empty((len(same), fewest), dtype=np.int64)
     for n, columns in enumerate(same):
         worse = -similarity[n]
         worse[columns] = np.inf
-        found[n] = best_columns(worse, fewest)
-    return found
+        out[n] = best_columns(worse, fewest)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -46,6 +47,10 @@ def selection(tokens: Tensor, present: Tensor, special: Tensor, k: int) -> Selec
     chosen = F.pad(tokens[:, 1:], (0, 0, 0, k + 1 - tokens.shape[1]))
     kept = torch.arange(k, device=tokens.device) < (present & ~special).sum(1, keepdim=True)
     return Selection(tokens[:, 0], chosen, kept)
+
+
+Tower = Callable[[Tensor, Choose], tuple[Tensor, Tensor]]
+"""Input and chooser to the tokens (B, m, D) and the attention row (B, L)."""
 
 
 class TokenSelection(nn.Module):
@@ -137,7 +142,7 @@ class RDE(nn.Module):
         present = torch.arange(ids.shape[1], device=ids.device) <= end[:, None] if self.careful else ids != PAD
         return self._select(self.backbone.encode_texts, ids, end, present, special, k)
 
-    def _select(self, tower, x: Tensor, whole: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
+    def _select(self, tower: Tower, x: Tensor, whole: Tensor, present: Tensor, special: Tensor, k: int) -> Selection:
         with torch.autocast(x.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None):
             tokens, _ = tower(x, chooser(whole, present, special, k))
         return selection(tokens, present, special, k)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
+from typing import cast
 
 COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 HAIR_COLOURS = ("black", "brown", "blond", "grey", "red")
@@ -56,6 +57,10 @@ class Identity:
     belt: str
 
 
+Tint = tuple[float, float, float]
+"""Factors of red, green and blue."""
+
+
 @dataclass(frozen=True)
 class Shot:
     """One photograph of a person. Light and geometry are relative to a neutral camera."""
@@ -71,7 +76,7 @@ class Shot:
     shift_x: float
     shift_y: float
     gain: float
-    tint: tuple[float, float, float]
+    tint: Tint
     blur: float
     noise: float
     occlusion: float
@@ -123,11 +128,11 @@ def in_pretraining(person: Identity) -> bool:
     return not in_benchmark(person)
 
 
-def _maybe(rng: random.Random, p: float, values) -> str:
+def _maybe(rng: random.Random, p: float, values: Sequence[str]) -> str:
     return rng.choice(values) if rng.random() < p else ""
 
 
-def _pick(rng: random.Random, values, weights) -> str:
+def _pick(rng: random.Random, values: Sequence[str], weights: Sequence[float] | None) -> str:
     return rng.choices(values, weights)[0] if weights else rng.choice(values)
 
 
@@ -157,7 +162,7 @@ def sample_identity(rng: random.Random, wardrobe: Wardrobe = Wardrobe()) -> Iden
     )
 
 
-def _other(rng: random.Random, values, current: str) -> str:
+def _other(rng: random.Random, values: Sequence[str], current: str) -> str:
     return rng.choice([value for value in values if value != current])
 
 
@@ -232,7 +237,7 @@ def sample_shot(rng: random.Random, camera: Camera, view: str | None = None) -> 
         shift_x=rng.uniform(-camera.shift, camera.shift),
         shift_y=rng.uniform(-camera.shift, camera.shift) / 2,
         gain=rng.uniform(*camera.gain),
-        tint=tuple(cast * (1 + rng.uniform(-camera.tint, camera.tint)) for cast in camera.cast),
+        tint=cast(Tint, tuple(own * (1 + rng.uniform(-camera.tint, camera.tint)) for own in camera.cast)),
         blur=rng.uniform(0, camera.blur),
         noise=rng.uniform(0, camera.noise),
         occlusion=rng.uniform(0.3, 0.6) if rng.random() < camera.occlusion else 0.0,

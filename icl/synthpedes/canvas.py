@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 from PIL import Image, ImageDraw
 
@@ -33,7 +34,11 @@ SCENES = {
 }
 
 
-def shade(colour, factor):
+Colour = tuple[int, ...]
+Point = tuple[float, float]
+
+
+def shade(colour: Colour, factor: float) -> Colour:
     return tuple(int(max(0, min(255, value * factor))) for value in colour)
 
 
@@ -66,21 +71,21 @@ class Canvas:
     def at(self, x: float, y: float) -> tuple[float, float]:
         return self.cx + (x + self.lean * (0.6 - y)) * self.h, self.top + y * self.h
 
-    def polygon(self, points, fill) -> None:
+    def polygon(self, points: Iterable[Point], fill: Colour) -> None:
         self.draw.polygon([self.at(x, y) for x, y in points], fill=fill)
 
-    def limb(self, start, end, width, fill) -> None:
+    def limb(self, start: Point, end: Point, width: float, fill: Colour) -> None:
         (x0, y0), (x1, y1) = self.at(*start), self.at(*end)
         radius = width * self.h / 2
         self.draw.line((x0, y0, x1, y1), fill=fill, width=max(1, int(radius * 2)))
         for x, y in ((x0, y0), (x1, y1)):
             self.draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
-    def disc(self, x, y, rx, ry, fill) -> None:
+    def disc(self, x: float, y: float, rx: float, ry: float, fill: Colour) -> None:
         (cx, cy) = self.at(x, y)
         self.draw.ellipse((cx - rx * self.h, cy - ry * self.h, cx + rx * self.h, cy + ry * self.h), fill=fill)
 
-    def box(self, x0, y0, x1, y1, fill) -> None:
+    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour) -> None:
         self.polygon(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), fill)
 
     def _scene(self) -> None:
@@ -93,19 +98,19 @@ class Canvas:
         if self.shot.others:
             self._bystander(w, horizon)
 
-    def _scene_street(self, w, h, horizon) -> None:
+    def _scene_street(self, w: int, h: int, horizon: float) -> None:
         x = self.rng.uniform(-0.3, 0.5) * w
         self.draw.rectangle((x, horizon - 0.16 * h, x + 0.7 * w, horizon), fill=(120, 124, 136))
         for k in range(4):
             y = horizon + h * (0.08 + 0.11 * k)
             self.draw.rectangle((w * 0.44, y, w * 0.56, y + h * 0.05), fill=(226, 226, 220))
 
-    def _scene_park(self, w, h, horizon) -> None:
+    def _scene_park(self, w: int, h: int, horizon: float) -> None:
         for x in (self.rng.uniform(-0.1, 0.25), self.rng.uniform(0.75, 1.1)):
             self.draw.rectangle((x * w - 4, horizon - 0.28 * h, x * w + 4, horizon), fill=(96, 66, 40))
             self.draw.ellipse((x * w - 26, horizon - 0.5 * h, x * w + 26, horizon - 0.2 * h), fill=(48, 116, 52))
 
-    def _scene_building(self, w, h, horizon) -> None:
+    def _scene_building(self, w: int, h: int, horizon: float) -> None:
         step = w * 0.24
         start = self.rng.uniform(0, step)
         for row in range(4):
@@ -114,12 +119,12 @@ class Canvas:
                 if y + h * 0.08 < horizon:
                     self.draw.rectangle((x, y, x + step * 0.55, y + h * 0.08), fill=(88, 108, 132))
 
-    def _scene_beach(self, w, h, horizon) -> None:
+    def _scene_beach(self, w: int, h: int, horizon: float) -> None:
         self.draw.rectangle((0, horizon - 0.14 * h, w, horizon), fill=(36, 112, 168))
         x = self.rng.uniform(0.1, 0.9) * w
         self.draw.ellipse((x - 10, 8, x + 10, 28), fill=(252, 240, 170))
 
-    def _scene_shop(self, w, h, horizon) -> None:
+    def _scene_shop(self, w: int, h: int, horizon: float) -> None:
         for k in range(4):
             y = horizon - h * (0.04 + 0.13 * k)
             self.draw.rectangle((0, y, w, y + h * 0.018), fill=(120, 88, 60))
@@ -127,7 +132,7 @@ class Canvas:
                 fill = self.rng.choice(((196, 120, 110), (120, 150, 186), (206, 190, 120), (140, 170, 130)))
                 self.draw.rectangle((x, y - h * 0.06, x + 9, y), fill=fill)
 
-    def _bystander(self, w, horizon) -> None:
+    def _bystander(self, w: int, horizon: float) -> None:
         for x in {self.rng.choice((0.1, 0.9)), self.rng.choice((0.12, 0.88))}:
             x = (x + self.rng.uniform(-0.03, 0.03)) * w
             tone = self.rng.choice(((70, 76, 96), (110, 84, 84), (84, 104, 88)))

@@ -171,7 +171,7 @@ def _write(said: dict[str, str], rng: random.Random, speak: Speaker) -> str:
     return " ".join([first, *rest])
 
 
-def _opening(subject, worn, said, have, rng, speak) -> str:
+def _opening(subject: str, worn: str, said: dict[str, str], have: list[str], rng: random.Random, speak: Speaker) -> str:
     doing = speak.note("action", speak.say(said["action"])) if "action" in have else ""
     if worn and doing:
         return rng.choice(
@@ -192,7 +192,7 @@ def _opening(subject, worn, said, have, rng, speak) -> str:
     return f"{subject} is {doing}." if doing else f"{subject}."
 
 
-def _hair(said, pronoun, possessive, rng, speak) -> str:
+def _hair(said: dict[str, str], pronoun: str, possessive: str, rng: random.Random, speak: Speaker) -> str:
     style, colour = said.get("hair_style", ""), said.get("hair_colour", "")
     if style == "bald":
         return f"{pronoun} is {speak.note('hair', 'bald')}."
@@ -202,7 +202,7 @@ def _hair(said, pronoun, possessive, rng, speak) -> str:
     return f"{pronoun} has {speak.worn('hair', said)}."
 
 
-def _carrying(said, have, pronoun, rng, speak) -> list[str]:
+def _carrying(said: dict[str, str], have: list[str], pronoun: str, rng: random.Random, speak: Speaker) -> list[str]:
     sentences = []
     if "backpack" in have:
         bag = speak.worn("backpack", said)

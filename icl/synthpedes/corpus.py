@@ -26,7 +26,8 @@ class Corpus:
 def _chunk(job: tuple[int, int, int, tuple[Camera, ...]]) -> Corpus:
     seed, identities, shots, cameras = job
     rng = random.Random(seed)
-    images, seen = [], []
+    images: list[np.ndarray] = []
+    seen: list[dict] = []
     while len(images) < identities * shots:
         for person in sample_family(rng, in_pretraining):
             for _ in range(shots):

@@ -92,8 +92,7 @@ def _rewrite(group: str, s: dict, rng: random.Random, speak: Speaker) -> str:
             f"{who} is a {noun}.",
             f"A {noun} is shown.",
         )
-        plans += (f"The picture shows a {noun}.", f"{who} is {s['gender']}.")
-        return rng.choice(plans)
+        return rng.choice((*plans, f"The picture shows a {noun}.", f"{who} is {s['gender']}."))
     if group == "hair":
         hair = speak.hair(s)
         if s.get("hair_style") == "bald":
@@ -137,12 +136,15 @@ def _rewrite(group: str, s: dict, rng: random.Random, speak: Speaker) -> str:
             )
         )
     if group == "others":
-        plans = (
-            "There are other people in the background.",
-            "Other people are in the background.",
-            "Other people stand behind.",
+        return rng.choice(
+            (
+                "There are other people in the background.",
+                "Other people are in the background.",
+                "Other people stand behind.",
+                "Some other people are behind.",
+                "There are other people behind.",
+            )
         )
-        return rng.choice((*plans, "Some other people are behind.", "There are other people behind."))
     thing = speak.worn(group, s)
     if group == "held":
         return rng.choice(

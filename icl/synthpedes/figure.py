@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from icl.synthpedes.canvas import RGB, Canvas, shade
+from icl.synthpedes.canvas import RGB, Canvas, Point, shade
 
 
 class Figure(Canvas):
@@ -33,7 +33,7 @@ class Figure(Canvas):
                 self.lower,
             )
 
-    def _shoe(self, x, y) -> None:
+    def _shoe(self, x: float, y: float) -> None:
         colour = RGB[self.person.shoes_colour]
         if self.person.shoes == "boots":
             self.limb((x, y - 0.085), (x, y), 0.088, colour)
@@ -42,7 +42,7 @@ class Figure(Canvas):
             sole = (250, 250, 250) if self.person.shoes_colour != "white" else (90, 90, 90)
             self.box(x - 0.040, y + 0.030, x + 0.064, y + 0.044, sole)
 
-    def _torso_outline(self):
+    def _torso_outline(self) -> tuple[tuple[Point, ...], float]:
         bottom = {"coat": 0.70, "jacket": 0.52, "hoodie": 0.53}.get(self.person.upper, 0.50)
         s, w, p = self.shoulder, self.waist, self.hip
         flare = 0.025 if self.person.upper == "coat" else 0.0
@@ -105,7 +105,7 @@ class Figure(Canvas):
             )
             self.disc(0, 0.186, 0.05, 0.04, self.skin)
 
-    def _pattern(self, outline, bottom) -> None:
+    def _pattern(self, outline: tuple[Point, ...], bottom: float) -> None:
         kind = self.person.pattern
         if kind == "plain" or (kind == "logo" and self.shot.view == "back"):
             return
@@ -197,7 +197,7 @@ class Figure(Canvas):
                 self.limb((side * 0.068, 0.08), (side * 0.078, 0.21), 0.034, self.hair)
         self._face(view, face)
 
-    def _face(self, view, face) -> None:
+    def _face(self, view: str, face: float) -> None:
         if view == "back":
             return
         eyes = (-0.026, 0.026) if view == "front" else (0.048,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from icl.synthpedes.attributes import BACKGROUNDS, COLOURS, HAIR_COLOURS, HELD, PATTERNS, SHOES, UPPERS
 from icl.synthpedes.words import CANONICAL
@@ -10,7 +11,7 @@ from icl.synthpedes.words import CANONICAL
 _SYNONYM = re.compile(r"\b(" + "|".join(sorted(map(re.escape, CANONICAL), key=len, reverse=True)) + r")\b")
 
 
-def _one_of(values, name: str) -> str:
+def _one_of(values: Iterable[str], name: str) -> str:
     return rf"(?P<{name}>" + "|".join(sorted(map(re.escape, values), key=len, reverse=True)) + ")"
 
 

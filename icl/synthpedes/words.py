@@ -118,7 +118,7 @@ class Speaker:
         return word
 
     def chance(self, p: float) -> bool:
-        return bool(self.rng) and self.richness > 0 and self.rng.random() < p
+        return self.rng is not None and self.richness > 0 and self.rng.random() < p
 
     def hair(self, s: dict) -> str:
         style, colour = s.get("hair_style", ""), self.say(s.get("hair_colour", ""))

@@ -60,7 +60,7 @@ def _check_datasets(settings: Settings) -> None:
             raise wrong_value(f"datasets.{name}.download", True, "false: its owners hand the files out on request only")
         if dataset.generator:
             _check_identities(name, dataset)
-        ways = [ROWS[method].way for method in settings.methods if ROWS[method].way]
+        ways = [way for method in settings.methods if (way := ROWS[method].way)]
         interacts = settings.retrievers or any("thi" in (way, *WAYS[way].builds_on) for way in ways)
         if interacts and dataset.xi is None and not dataset.has_val:
             raise InputError(f"{path}.xi", "null", "a number, since there is no val split to choose it on", "Set it.")

@@ -61,7 +61,7 @@ OWN_METHODS = (*PAPER, *(name for key in WAYS.own for name in _rows_of(key) if n
 #: Rows of the default table: the others have a target of their own (`beyond`), as they take longer.
 DEFAULT_METHODS = (*PAPER, "ICL+k-reciprocal", "ICL+Yes", "ICL+Evidence")
 
-NOISE_VARIANTS = {
+NOISE_VARIANTS: dict[str, dict] = {
     "tal": {},
     "noccd": {"ccd": False},
     **{name: {"loss": name} for name in LOSSES if name != "tal"},

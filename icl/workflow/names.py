@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from icl.workflow.methods import NOISE_VARIANTS
 from icl.workflow.settings import Settings
@@ -11,7 +12,7 @@ from icl.workflow.settings import Settings
 TRAINED = ("rde", "rda")
 
 
-def one_of(names) -> str:
+def one_of(names: Iterable[str]) -> str:
     """A pattern of exactly these names; one that matches nothing where there are none."""
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
@@ -58,7 +59,9 @@ def noise_changes(method: str) -> dict:
     The test split is watched, so that the last epoch and the best one can be told beside the one that val selects.
     """
     found = NOISY_RETRIEVER.fullmatch(method)
-    return {"noise_rate": int(found[1]) / 100, "watch_test": True} | NOISE_VARIANTS[found[2] or "tal"] if found else {}
+    if not found:
+        return {}
+    return {"noise_rate": int(found[1]) / 100, "watch_test": True, **NOISE_VARIANTS[found[2] or "tal"]}
 
 
 def splits(settings: Settings, dataset: str, method: str) -> list[str]:

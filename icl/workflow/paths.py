@@ -180,7 +180,7 @@ def annotation_files(settings: Settings, dataset: str) -> list[str]:
 
     if settings.datasets[dataset].download:
         return [f"{root}/{LAYOUTS[settings.datasets[dataset].layout].files[0]}"]
-    return [str(annotation_file(settings.datasets[dataset].layout, root))]
+    return [str(annotation_file(settings.datasets[dataset].layout, Path(root)))]
 
 
 def benchmark_files(settings: Settings, dataset: str, configfiles: Sequence[str] = ()) -> list[str]:

@@ -36,7 +36,7 @@ def provenance(settings: Settings, extra: dict | None = None) -> dict:
     }
 
 
-def digest(mapping) -> str:
+def digest(mapping: object) -> str:
     """sha256 of a JSON value, independent of the order of keys."""
     return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from icl.data.layouts import LAYOUTS
 from icl.rerank.ways import WAYS
@@ -88,7 +89,7 @@ def job(settings: Settings, stage: str, minutes: int, gpus: int = 0) -> dict:
     """
     if stage == "way":
         asking, silent = needed_mb(settings, "mllm"), needed_mb(settings, "scores")
-        own = {
+        own: dict[str, Any] = {
             "mem_mb": lambda wildcards, attempt: (asking if _asks(wildcards) else silent) * attempt,
             "gpu": lambda wildcards: settings.jobs.gpus * _asks(wildcards),
         }
@@ -100,5 +101,5 @@ def job(settings: Settings, stage: str, minutes: int, gpus: int = 0) -> dict:
     return {"runtime": minutes, **own}
 
 
-def _asks(wildcards) -> bool:
+def _asks(wildcards: Any) -> bool:
     return WAYS[wildcards.way].judge != "none"

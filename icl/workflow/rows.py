@@ -5,6 +5,7 @@ The workflow's rules read this module, as they read `paths`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 
@@ -110,5 +111,5 @@ def shown(settings: Settings, dataset: str, file: str) -> str:
     return f"{settings.results}/{ROWS['ICL+THI'].folder(dataset, settings.seeds[0])}/{file}"
 
 
-def _unique(files) -> list[str]:
+def _unique(files: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(files))

@@ -8,6 +8,7 @@ operational keys (see `icl.fields.setting`) reach the scripts by the configurati
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from icl.data.layouts import LAYOUTS
 from icl.fields import decisive
@@ -62,7 +63,8 @@ def retriever_part(settings: Settings, dataset: str, method: str) -> dict:
 
     The two keys of Eq. (3) are left out for the baseline, which they do not touch.
     """
-    spec, changes = settings.datasets[dataset], {}
+    spec = settings.datasets[dataset]
+    changes: dict[str, Any] = {}
     if spec.text_length is not None:
         changes["text_length"] = spec.text_length
     if not spec.has_val:

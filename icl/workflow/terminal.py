@@ -10,7 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from icl.progress.board import Board
 from icl.progress.clock import duration
@@ -57,12 +57,12 @@ class Terminal(logging.Handler):
         self.errors: list[str] = []
         self.started = self.stopped = self.ended = False
         self.total = 0
-        self._on = {
+        self._on: dict[str, Callable[[Any], None]] = {
             "workflow_started": self._start,
             "run_info": self._plan,
             "job_info": self._job,
-            "job_finished": lambda record: self.board.finish(record.job_id),
-            "job_error": lambda record: self.board.fail(record.jobid),
+            "job_finished": self._finish,
+            "job_error": self._fail,
         }
 
     def hides(self, record: logging.LogRecord) -> bool:
@@ -83,17 +83,25 @@ class Terminal(logging.Handler):
         self.started = True
         atexit.register(self.close)
 
-    def _plan(self, record: logging.LogRecord) -> None:
+    def _plan(self, record: Any) -> None:
         self.total = record.stats["total"]
         self._print(f"{self.total} job{'s' * (self.total != 1)} to run; each has a log of its own")
 
-    def _job(self, record: logging.LogRecord) -> None:
+    def _job(self, record: Any) -> None:
         if self.board is None:  # not before: until the first job others may write to the terminal
-            plain = Lines(_Nowhere() if self.silent else self.stream)
+            plain = Lines(cast(TextIO, _Nowhere()) if self.silent else self.stream)
             self.board = Board(plain if self.silent or self.beside else view_of(self.stream), self.total)
             self.board.follow(0.5)
         name = job_name(record.rule_name, record.wildcards or {})
         self.board.start(record.jobid, name, str(next(iter(record.log), name)))
+
+    def _finish(self, record: Any) -> None:
+        if self.board:
+            self.board.finish(record.job_id)
+
+    def _fail(self, record: Any) -> None:
+        if self.board:
+            self.board.fail(record.jobid)
 
     def _tell(self, record: logging.LogRecord) -> None:
         """A record that is not of a job: what the user must know of it."""

@@ -10,13 +10,21 @@ from pathlib import Path
 
 from running import HOUSE
 
-PAGES = (HOUSE / "README.md", HOUSE / "config" / "README.md", *sorted((HOUSE / "docs").glob("**/*.md")))
+PAGES = (
+    HOUSE / "README.md",
+    HOUSE / "CONTRIBUTING.md",
+    HOUSE / "config" / "README.md",
+    *sorted((HOUSE / ".github").glob("*.md")),
+    *sorted((HOUSE / "docs").glob("**/*.md")),
+)
 TRIED = ("make", "snakemake", "pytest")
 ELSEWHERE = {
     "git": "clones from the address of the repository",
     "cd": "changes the folder",
     "source": "changes the shell",
     "pip": "installs from the network",
+    "pipx": "installs from the network",
+    "pre-commit": "writes a hook into the clone",
     "apt-get": "installs from the network",
     "tar": "unpacks what another machine packed",
     "vllm": "a GPU server",

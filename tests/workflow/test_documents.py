@@ -55,9 +55,9 @@ def clone(tmp_path_factory):
 
 def problem(command, clone: Path) -> str:
     """What is wrong with a command, or nothing."""
-    words = command.words
+    words = [_filled(word, clone) for word in command.words]
     if words[0] == "make":
-        call = ["make", "-n", *words[1:]]
+        call = ["make", "-n", "-W", "requirements.lock", *words[1:]]  # a clone has no environment yet
     elif words[0] == "snakemake":
         call = [sys.executable, "-m", "snakemake", "-n", *(word for word in words[1:] if word != "-n")]
         if not {"--cores", "--profile", "--executor"} & set(words):
@@ -71,6 +71,15 @@ def problem(command, clone: Path) -> str:
     if not re.search(SOMETHING[words[0]], said, re.S):
         return f"{command.place}: {command.text}\n    does nothing: {said[-600:]}"
     return ""
+
+
+def _filled(word: str, clone: Path) -> str:
+    """A word in which $(python ...) is what that prints."""
+    inner = re.search(r"\$\(python (.*?)\)", word)
+    if not inner:
+        return word
+    call = [sys.executable, *inner[1].split()]
+    return word.replace(inner[0], subprocess.run(call, cwd=clone, capture_output=True, text=True).stdout.strip())
 
 
 @pytest.mark.slow

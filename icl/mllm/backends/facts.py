@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import tenacity
@@ -21,6 +23,7 @@ from icl.mllm.backends.failures import Transient, shortened
 from icl.mllm.backends.network import client_for, host_of, is_loopback, through
 from icl.mllm.settings import MLLMSettings
 
+T = TypeVar("T")
 DIGESTED = 2 * 10**9
 """Bytes of a model or adapter on this machine whose content is read; the name of a larger one stands for it."""
 BUSY = (429, 502, 503, 504)
@@ -115,7 +118,7 @@ def _page(client: httpx.Client, url: str) -> str:
     return reply.text if reply.status_code == 200 else ""
 
 
-def patiently(settings: MLLMSettings, url: str, look):
+def patiently(settings: MLLMSettings, url: str, look: Callable[[], T]) -> T:
     """What a look at the server gives, tried as often as a question.
 
     Args:

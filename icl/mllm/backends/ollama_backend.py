@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import httpx
 import ollama
@@ -114,7 +115,7 @@ class OllamaBackend(Served):
         return self._digests.get(name) or self._digests.get(f"{name}:latest", "")
 
     def _chat(self, request: Request) -> Answer:
-        user = {"role": "user", "content": request.text}
+        user: dict[str, Any] = {"role": "user", "content": request.text}
         if request.image is not None:
             user["images"] = [encoded_image(request.image, self.settings.max_pixels, self.grid)]
         return with_room(request, lambda limit: self._send(request, user, limit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 from urllib.parse import quote
 
 import openai
@@ -23,7 +24,7 @@ from icl.mllm.backends.served import (
     Served,
     with_room,
 )
-from icl.mllm.backends.wishes import LIMITS, Wishes
+from icl.mllm.backends.wishes import LIMITS, Wanted, Wishes
 from icl.mllm.prompts import system_text
 from icl.mllm.protocol import Answer, Request
 from icl.mllm.settings import MLLMSettings
@@ -167,15 +168,15 @@ class OpenAIBackend(Served):
             raise InputError(f"MLLM server {self.settings.url}", found, name, remedy)
 
     def _complete(self, request: Request) -> Answer:
-        content = [{"type": "text", "text": request.text}]
+        content: list[Any] = [{"type": "text", "text": request.text}]
         if request.image is not None:
             uri = data_uri(request.image, self.settings.max_pixels, self.grid)
             content.insert(0, {"type": "image_url", "image_url": {"url": uri}})
-        messages = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
+        messages: list[Any] = [{"role": "system", "content": system_text()}, {"role": "user", "content": content}]
         return with_room(request, lambda limit: self._send(request, messages, limit))
 
-    def _send(self, request: Request, messages: list[dict], limit: int) -> Reply:
-        wishes = {"temperature": {"temperature": request.temperature}, "seed": {"seed": request.seed}}
+    def _send(self, request: Request, messages: list[Any], limit: int) -> Reply:
+        wishes: Wanted = {"temperature": {"temperature": request.temperature}, "seed": {"seed": request.seed}}
         wishes |= {name: {name: value} for name, value in NEUTRAL.items()}
         wishes["top_k"] = [{"top_k": value} for value in NO_TOP_K]
         wishes["repetition_penalty"] = {"repetition_penalty": 1.0}
@@ -195,7 +196,7 @@ class OpenAIBackend(Served):
         except (openai.OpenAIError, ValueError, TypeError) as error:
             raise Transient(f"unreadable reply: {_reason(error)}") from error
 
-    def _create(self, model: str, messages: list[dict], limit: int, wishes: dict[str, dict]) -> bytes:
+    def _create(self, model: str, messages: list[Any], limit: int, wishes: Wanted) -> bytes:
         """The body of a completion; what the server refuses to know is left out from then on."""
         wishes = wishes | {name: {name: limit} for name in LIMITS}
         while True:

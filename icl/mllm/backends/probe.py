@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -53,9 +53,10 @@ def tell_image_cost(backend: Served) -> None:
         person, shot = sample_identity(rng, domain.wardrobe), sample_shot(rng, domain.camera)
         Image.fromarray(render(person, shot, wide * grid, high * grid)).save(picture)
         counts = [backend.once(Request("localise", text, image, 4)) for image in (picture, None)]
-    if not all(answer and answer.prompt_tokens for answer in counts):
+    told = [answer.prompt_tokens for answer in counts if answer and answer.prompt_tokens]
+    if len(told) < len(counts):
         return
-    tokens, expected = counts[0].prompt_tokens - counts[1].prompt_tokens, wide * high
+    tokens, expected = told[0] - told[1], wide * high
     if tokens > DEARER * expected + MARKS:
         implied = f"mllm.max_pixels ({backend.settings.max_pixels:,}) implies {expected:,} of {grid} x {grid}"
         announce(
@@ -125,7 +126,8 @@ def _tell_mixing(
 def for_every_task(adapted: Served) -> Served:
     """The same server, of which every question is asked of the adapter."""
     settings = replace(adapted.settings, adapter_tasks=prompts.NAMES)
-    return type(adapted)(settings, "served")
+    opened: Callable[..., Served] = type(adapted)
+    return opened(settings, "served")
 
 
 def probe_questions(folder: Path) -> Iterator[list[Request]]:

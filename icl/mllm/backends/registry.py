@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from icl.mllm.backends import BACKENDS, is_served
 from icl.mllm.protocol import Backend
 from icl.mllm.settings import MLLMSettings
+
+if TYPE_CHECKING:
+    from icl.mllm.backends.served import Served
 
 
 def open_backend(settings: MLLMSettings, adapter: str | None = None) -> Backend:
@@ -41,14 +45,14 @@ def check_server(settings: MLLMSettings, seeds: Sequence[int] = (1,)) -> None:
     if not is_served(settings.backend):
         return
     adapted = None if not settings.adapter_model else "served"
-    each = [open_backend(s, adapted) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]
+    each = [cast("Served", open_backend(s, adapted)) for s in dict.fromkeys(settings.of_seed(seed) for seed in seeds)]
     for backend in each:
         backend.check()
     if settings.backend == "replay":
         return
     from icl.mllm.backends.probe import for_every_task, require_adapter, tell_image_cost
 
-    base = open_backend(settings)
+    base = cast("Served", open_backend(settings))
     base.learn_from(each[0])
     tell_image_cost(base)
     for backend in each if adapted else []:

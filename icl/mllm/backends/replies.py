@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from icl.mllm.backends.failures import Declined, Transient, failure_of, shortened
 from icl.mllm.cleaning import spoken
@@ -45,7 +47,7 @@ class Reply:
         return bool(VERDICT.search(said) if choices else said)
 
 
-def parsed(body: bytes | str):
+def parsed(body: bytes | str) -> Any:
     """JSON of a body.
 
     Raises:
@@ -58,7 +60,7 @@ def parsed(body: bytes | str):
         raise Transient(f"unreadable reply: no JSON, but {shortened(said)!r}") from error
 
 
-def openai_reply(body) -> Reply:
+def openai_reply(body: Any) -> Reply:
     """From a chat completion.
 
     Raises:
@@ -80,7 +82,7 @@ def openai_reply(body) -> Reply:
     return Reply(text, positions, _get(choice, "finish_reason") == "length", *counts, name_of(body), _cached(usage))
 
 
-def ollama_reply(body) -> Reply:
+def ollama_reply(body: Any) -> Reply:
     """From Ollama's chat.
 
     Raises:
@@ -94,7 +96,7 @@ def ollama_reply(body) -> Reply:
     return Reply(_text(message.get("content")), _positions(_get(body, "logprobs")), cut, *counts, name_of(body))
 
 
-def _no_answer(body, what: str) -> Exception:
+def _no_answer(body: Any, what: str) -> Exception:
     """Of a reply of HTTP 200 without an answer; it may name an error."""
     try:
         said = json.dumps(body)
@@ -103,27 +105,27 @@ def _no_answer(body, what: str) -> Exception:
     return failure_of(200, said) if _get(body, "error") else Transient(f"unreadable reply: {what} in {shortened(said)}")
 
 
-def _get(of, name: str):
+def _get(of: Any, name: str) -> Any:
     return of.get(name) if isinstance(of, dict) else None
 
 
-def name_of(body) -> str:
+def name_of(body: Any) -> str:
     """The model that answered, as the server says; empty where it does not."""
     found = _get(body, "model")
     return found if isinstance(found, str) else ""
 
 
-def _cached(usage) -> int | None:
+def _cached(usage: Any) -> int | None:
     details = _get(usage, "prompt_tokens_details")
     return None if _get(details, "cached_tokens") is None else _count(details, "cached_tokens")
 
 
-def _count(of, name: str) -> int:
+def _count(of: Any, name: str) -> int:
     value = _get(of, name)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62 else 0
 
 
-def _text(content) -> str:
+def _text(content: Any) -> str:
     """Of content that is a text, or a list of parts, some of which are texts."""
     parts = content if isinstance(content, list) else [content]
     texts = [
@@ -134,7 +136,7 @@ def _text(content) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _positions(given) -> tuple[Position, ...]:
+def _positions(given: Any) -> tuple[Position, ...]:
     """Those that can be read, up to the first that cannot."""
     found = []
     for one in given if isinstance(given, list) else []:
@@ -143,7 +145,7 @@ def _positions(given) -> tuple[Position, ...]:
             break
         others = _get(one, "top_logprobs")
         others = others if isinstance(others, list) else []
-        top = {}
+        top: dict[str, float] = {}
         for other in [*others, one] if others else []:
             share, name = _probability(_get(other, "logprob")), _get(other, "token")
             if share is not None and isinstance(name, str):
@@ -152,7 +154,7 @@ def _positions(given) -> tuple[Position, ...]:
     return tuple(found)
 
 
-def _probability(logprob) -> float | None:
+def _probability(logprob: Any) -> float | None:
     if isinstance(logprob, bool) or not isinstance(logprob, int | float) or not logprob <= 1e6:
         return None
     return math.exp(min(max(logprob, -1e6), 0.0))
@@ -163,7 +165,9 @@ def _plain(token: str) -> str:
     return token.replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")
 
 
-def shares_of(tokens, choices: tuple[str, ...], least: float = 0.0) -> dict[str, float] | None:
+def shares_of(
+    tokens: Iterable[tuple[str, float]], choices: tuple[str, ...], least: float = 0.0
+) -> dict[str, float] | None:
     """Probabilities of the choices from the likeliest tokens of one place; None where they have less than `least` together.
 
     Args:
@@ -187,7 +191,7 @@ def verdict(reply: Reply, choices: tuple[str, ...]) -> tuple[str, dict[str, floa
     """
     said = spoken(reply.text)
     shares = shares_of(_deciding(said, reply.positions), choices, LEAST_MASS)
-    return (max(shares, key=shares.get), shares) if shares else (said, None)
+    return (max(shares, key=shares.__getitem__), shares) if shares else (said, None)
 
 
 def _deciding(said: str, positions: tuple[Position, ...]) -> tuple[tuple[str, float], ...]:

@@ -92,7 +92,8 @@ class Served:
         self.facts: dict[str, dict[str, str]] = {}
         """What the server tells of a model and of itself, by the model's name there, once it was looked up."""
         self.wishes = Wishes(self.url, {})
-        self._bare, self._lock = 0, threading.Lock()
+        self._bare: float = 0
+        self._lock = threading.Lock()
         """Replies without probabilities, as long as there were none with them."""
         self.told: dict[str, str] = {}
         """Who answered by the server's own word, by the name that was asked for."""
@@ -111,6 +112,13 @@ class Served:
         found = {"backend": self.settings.backend, "model": name} | self.facts[name]
         found |= {"max_pixels": str(self.settings.max_pixels), "grid": str(self.grid), "sampling": "neutral"}
         return found | ({"verdict": "in its place"} if task == "localise" else {})
+
+    def check(self) -> None:
+        """Whether the server is there and knows the models.
+
+        Raises:
+            InputError: it is not, or does not.
+        """
 
     def look_up(self, name: str) -> dict[str, str]:
         """What the server tells of a model and of itself (`facts.identity_of`).

@@ -81,7 +81,7 @@ class TransformersBackend:
         """Answers in the order of the requests."""
         seen = self.qwen.see((r.image for r in requests if r.image is not None), self.settings.max_pixels)
         sequences = build_sequences(self.qwen, requests, seen)
-        answers: list[Answer | None] = [None] * len(requests)
+        answers: dict[int, Answer] = {}
         groups: dict[tuple, list[int]] = {}
         for k, request in enumerate(requests):
             kind = (request.choices, request.max_new_tokens, request.temperature)
@@ -100,7 +100,7 @@ class TransformersBackend:
                         found = self._generate(batch, limit, Draws([requests[k] for k in part], temperature))
                     for k, answer in zip(part, found, strict=True):
                         answers[k] = replace(answer, prompt_tokens=len(sequences[k]), seconds=answer.seconds + before)
-        return answers
+        return [answers[k] for k in range(len(requests))]
 
     def _windows(self, rows: list[int], requests: Many[Request], sequences: list[Sequence]) -> list[list[int]]:
         """Some batches each, with the questions about an image together, and images of one size."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from icl.mllm.backends.failures import Declined, failure_of, named
 from icl.progress import announce
 
+Wanted = dict[str, dict | Sequence[dict]]
+"""Parts of a request by name; of several ways to ask for one, the first that is not refused."""
 _VALUE = re.compile(
     r"too (?:large|high|big|small)|at most|greater than|less than|exceed|must be|<=|>=|maximum value", re.I
 )

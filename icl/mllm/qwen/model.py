@@ -10,17 +10,22 @@ import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from icl.errors import InputError
 
+if TYPE_CHECKING:
+    from icl.mllm.qwen.sequences import Batch
+
+T = TypeVar("T", bound=nn.Module)
 KEPT_BYTES = 2**31
 """Visual tokens that a model keeps: those of 4,600 images of 50,176 pixels at Qwen2-VL-7B's width."""
 
 
-def _linear_patch_forward(self, hidden_states: Tensor) -> Tensor:
+def _linear_patch_forward(self: Any, hidden_states: Tensor) -> Tensor:
     weight, bias = self.proj.weight, self.proj.bias
     return nn.functional.linear(hidden_states.to(weight.dtype).view(-1, weight[0].numel()), weight.flatten(1), bias)
 
@@ -30,7 +35,9 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
 
 
-def _batched_attention_forward(self, hidden_states: Tensor, cu_seqlens: Tensor, position_embeddings=None, **kwargs):
+def _batched_attention_forward(
+    self: Any, hidden_states: Tensor, cu_seqlens: Tensor, position_embeddings: Any = None, **kwargs: Any
+) -> Tensor:
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
     if len(set(lengths)) != 1:
         return self._stock_forward(hidden_states, cu_seqlens, position_embeddings=position_embeddings, **kwargs)
@@ -53,9 +60,9 @@ def mrope_positions(before: int, grid: tuple[int, int] | None, after: int) -> Te
     return torch.cat([torch.arange(before).expand(3, -1), image + before, tail], dim=1)
 
 
-def speed_up_on_cpu(model: nn.Module) -> nn.Module:
+def speed_up_on_cpu(model: T) -> T:
     """Replace the slow forward methods of a vision tower in place; weights and outputs stay the same."""
-    tower = model.model.visual
+    tower = cast(Any, model).model.visual
     tower.patch_embed.forward = types.MethodType(_linear_patch_forward, tower.patch_embed)
     for block in tower.blocks:
         block.attn._stock_forward = block.attn.forward
@@ -67,18 +74,18 @@ def speed_up_on_cpu(model: nn.Module) -> nn.Module:
 class QwenVL:
     """A loaded model: `model` is a Qwen…ForConditionalGeneration, or a PeftModel around one."""
 
-    model: nn.Module
-    processor: object
+    model: Any
+    processor: Any
     device: torch.device
     _grids: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     _kept: dict[Path, Tensor] = field(default_factory=dict)
 
     @property
-    def tokenizer(self):
+    def tokenizer(self) -> Any:
         return self.processor.tokenizer
 
     @property
-    def base(self) -> nn.Module:
+    def base(self) -> Any:
         """The model without peft's wrapper."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
@@ -95,7 +102,7 @@ class QwenVL:
         for path, tokens in found.items():
             if room >= tokens.nbytes:
                 self._kept[path], room = tokens.clone(), room - tokens.nbytes  # a split's part holds its whole batch
-        return {path: found.get(path, self._kept.get(path)) for path in wanted}
+        return {path: found[path] if path in found else self._kept[path] for path in wanted}
 
     def forget_images(self) -> None:
         """Drop the kept visual tokens (for timing)."""
@@ -126,7 +133,7 @@ class QwenVL:
             out += features.split((grids.prod(-1) // processor.merge_size**2).tolist())
         return out
 
-    def hidden(self, batch, cache=None) -> Tensor:
+    def hidden(self, batch: Batch, cache: Any = None) -> Tensor:
         """(B, L, C) last hidden states of a `sequences.Batch`; goes on from a cache, and adds to it."""
         deep = {"visual_pos_masks": batch.visual_at, "deepstack_visual_embeds": batch.deep} if batch.deep else {}
         return self.base.model.language_model(
@@ -138,7 +145,7 @@ class QwenVL:
             **deep,
         ).last_hidden_state
 
-    def logits(self, batch, cache=None) -> Tensor:
+    def logits(self, batch: Batch, cache: Any = None) -> Tensor:
         """(B, vocabulary) float32 logits of the word after each sequence of a `sequences.Batch`."""
         return self.base.lm_head(self.hidden(batch, cache)[:, -1]).float()
 

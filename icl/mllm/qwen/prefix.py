@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,11 +66,15 @@ def share(qwen: QwenVL, sequences: Many[Sequence], batch_size: int) -> Prefix | 
     rows = torch.tensor([number[image] for image in images])
     own = [s.part(0, length) for s in first.values()]
     parts = [_layers(qwen, own[k : k + batch_size]) for k in range(0, len(own), batch_size)]
-    layers = [tuple(torch.cat(kind) for kind in zip(*layer, strict=True)) for layer in zip(*parts, strict=True)]
+    layers = []
+    for layer in zip(*parts, strict=True):
+        keys, values = (torch.cat(kind) for kind in zip(*layer, strict=True))
+        layers.append((keys, values))
     return Prefix(length, rows.to(qwen.device), layers)
 
 
 def _layers(qwen: QwenVL, beginnings: Many[Sequence]) -> list[tuple[Tensor, Tensor]]:
     cache = DynamicCache()
     qwen.hidden(collate(qwen, beginnings), cache)
-    return [(layer.keys, layer.values) for layer in cache.layers]
+    layers: list[Any] = cache.layers
+    return [(layer.keys, layer.values) for layer in layers]

@@ -45,7 +45,9 @@ def build_sequences(qwen: QwenVL, requests: Many[Request], seen: dict[Path, Tens
     frames = {with_image: _frame(qwen, with_image) for with_image in {r.image is not None for r in requests}}
     texts = [request.text.join(frames[request.image is not None]) for request in requests]
     tokens = qwen.tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return [_sequence(qwen, ids, r, seen.get(r.image)) for ids, r in zip(tokens, requests, strict=True)]
+    return [
+        _sequence(qwen, ids, r, seen.get(r.image) if r.image else None) for ids, r in zip(tokens, requests, strict=True)
+    ]
 
 
 def _frame(qwen: QwenVL, with_image: bool) -> tuple[str, str]:
@@ -58,7 +60,7 @@ def _frame(qwen: QwenVL, with_image: bool) -> tuple[str, str]:
 
 
 def _sequence(qwen: QwenVL, ids: list[int], request: Request, visual: Tensor | None) -> Sequence:
-    if visual is None:
+    if visual is None or request.image is None:
         return Sequence(torch.tensor(ids), mrope_positions(len(ids), None, 0), -1, None)
     at = ids.index(qwen.base.config.image_token_id)
     merge = qwen.processor.image_processor.merge_size

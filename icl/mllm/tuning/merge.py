@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from icl.files import make_readable
 from icl.mllm.qwen.adapters import attach_adapter
@@ -20,7 +21,8 @@ def merge_adapter(model: str, adapter: Path, out: Path) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     whole = AutoModelForImageTextToText.from_pretrained(model, dtype="auto", trust_remote_code=False)
-    merged = attach_adapter(whole, str(adapter)).merge_and_unload(safe_merge=True)
+    merged: Any = attach_adapter(whole, str(adapter))
+    merged = merged.merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     AutoProcessor.from_pretrained(model, trust_remote_code=False).save_pretrained(out)
     make_readable(out)

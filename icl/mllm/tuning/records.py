@@ -33,7 +33,7 @@ def build_records(
         row for row in rows.itertuples() if row.caption_id in clean and len(negatives.get(row.caption_id, ()))
     ]
     drawn = rng.sample(candidates, min(pairs, len(candidates)))
-    records = []
+    records: list[dict] = []
     for row in drawn:
         wrong = rng.choice(negatives[row.caption_id])
         for image, answer, kind in ((row.image, "Yes", "own"), (wrong, "No", "hard")):
@@ -49,7 +49,7 @@ def heldout_records(rows: pd.DataFrame, negatives: dict[int, list[str]], seed: i
     """
     rng = random.Random(seed)
     images = rows.drop_duplicates("image")
-    records = []
+    records: list[dict] = []
     for row in captions_of(rows).itertuples():
         other = images[images.pid != row.pid].image
         asked = [(row.image, "Yes", "own")]

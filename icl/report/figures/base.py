@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icl.workflow.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,6 @@ class Figure:
     module: str
     shown: bool = True
 
-    def draw(self, paths: list[Path], place: Place):
+    def draw(self, paths: list[Path], place: Place) -> MatplotlibFigure:
         """The matplotlib figure."""
         return import_module(self.module).draw(paths, place)

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, GREY, ORANGE, new_figure
 
 
-def calibration(found: dict):
+def calibration(found: dict) -> Figure:
     """Reliability of T_loc's Yes probability before and after LoRA; the area of a mark is its number of questions.
 
     Args:
@@ -30,6 +31,6 @@ def calibration(found: dict):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the judge's evaluation."""
     return calibration(json.loads(paths[0].read_text()))

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, ORANGE, new_figure
 
 
-def ccd_mixture(division: pd.DataFrame):
+def ccd_mixture(division: pd.DataFrame) -> Figure:
     """Losses of the training pairs under both embeddings, by CCD's label.
 
     Args:
@@ -34,6 +35,6 @@ def ccd_mixture(division: pd.DataFrame):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the last division of a training."""
     return ccd_mixture(pd.read_parquet(paths[0]))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde
 
 from icl.files import read_records
@@ -13,7 +14,7 @@ from icl.report.figures.base import Place
 from icl.report.style import BLUE, GREY, ORANGE, new_figure
 
 
-def similarity_density(records: list[dict], xi: float):
+def similarity_density(records: list[dict], xi: float) -> Figure:
     """Figure 3: density of the top-1 similarity where it is right and where it is wrong.
 
     Args:
@@ -34,7 +35,7 @@ def similarity_density(records: list[dict], xi: float):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the interaction record and the threshold."""
     record, xi = paths
     return similarity_density(read_records(record), json.loads(xi.read_text())["xi"])

@@ -7,6 +7,9 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 
 from icl.data.faces import masked
@@ -55,7 +58,7 @@ def _lines(title: str, record: dict) -> list[list[tuple[str, bool]]]:
 
 def _box(lines: list[list[tuple[str, bool]]]) -> VPacker:
     """Lines of words, some of them bold; none is read as markup."""
-    rows = [HPacker(children=[_text(*word) for word in line], pad=0, sep=2) for line in lines]
+    rows: list[Artist] = [HPacker(children=[_text(*word) for word in line], pad=0, sep=2) for line in lines]
     return VPacker(children=rows, pad=0, sep=2)
 
 
@@ -63,7 +66,7 @@ def _text(word: str, bold: bool) -> TextArea:
     return TextArea(word, textprops={"size": 6, "weight": "bold" if bold else "normal"})
 
 
-def before_and_after(records: list[dict], images: pd.DataFrame, root: Path, drawn: bool = False):
+def before_and_after(records: list[dict], images: pd.DataFrame, root: Path, drawn: bool = False) -> Figure:
     """The figure.
 
     Args:
@@ -90,7 +93,7 @@ def before_and_after(records: list[dict], images: pd.DataFrame, root: Path, draw
     return figure
 
 
-def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path, drawn: bool) -> None:
+def _picture(axis: Axes, record: dict, image_id: int, table: pd.DataFrame, root: Path, drawn: bool) -> None:
     """One image, framed by whether it is right; the confirmed one is marked."""
     right = table.pid[image_id] == record["pid"]
     axis.imshow(masked(load_image(root / table.image[image_id]), drawn))
@@ -103,7 +106,7 @@ def _picture(axis, record: dict, image_id: int, table: pd.DataFrame, root: Path,
         axis.set_xlabel("asked: Yes", fontsize=5.5, color=BLUE, labelpad=1)
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the interaction record and the pairs table."""
     record, pairs = paths
     images = images_of(split_of(read_pairs(pairs), "test"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.paper_tables import read_table
 from icl.report.style import BLUE, COLUMN, GREY, ORANGE, new_figure
 
 
-def frontier(table: pd.DataFrame):
+def frontier(table: pd.DataFrame) -> Figure:
     """Points are numbered, best Rank-1 first; orange ones need captions of the gallery at index time.
 
     Args:
@@ -54,14 +55,15 @@ def places(xs: pd.Series, ys: pd.Series) -> dict[tuple[float, float], str]:
 
 def undominated(cost: list[float], value: list[float]) -> list[int]:
     """Numbers of the points that none beats at the same cost or less, by rising cost."""
-    order, kept = sorted(range(len(cost)), key=lambda k: (cost[k], -value[k])), []
+    order = sorted(range(len(cost)), key=lambda k: (cost[k], -value[k]))
+    kept: list[int] = []
     for k in order:
         if not kept or value[k] > value[kept[-1]]:
             kept.append(k)
     return kept
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the table of all rows."""
     table = read_table(paths[0])
     return frontier(table[table.benchmark == place.dataset])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.paper_tables import read_table
 from icl.report.style import BLUE, COLUMN, ORANGE, new_figure
 
 
-def rows_of(table: pd.DataFrame):
+def rows_of(table: pd.DataFrame) -> Figure:
     """Means over seeds of Rank-1, with the 95% interval, and of mAP.
 
     Args:
@@ -28,7 +29,7 @@ def rows_of(table: pd.DataFrame):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the results table."""
     table = read_table(paths[0])
     return rows_of(table[table.benchmark == place.dataset])

@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from icl.data.faces import masked
 from icl.data.images import load_image
@@ -26,7 +28,7 @@ def choose(records: list[dict], most: int = 5) -> dict | None:
     return min(won, key=lambda r: (-r["rank_before"], len(r["caption"]) + len(r["refined"])), default=None)
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From an interaction record, the pairs table and the results table."""
     record, pairs, table = paths
     chosen = choose(read_records(record))
@@ -45,7 +47,7 @@ def draw(paths: list[Path], place: Place):
     return figure
 
 
-def _training(canvas) -> None:
+def _training(canvas: Axes) -> None:
     _title(canvas, 4.45, "Training")
     steps = (
         ("pairs", "image, caption", GREY),
@@ -64,7 +66,7 @@ def _training(canvas) -> None:
             _arrow(canvas, left - 0.14, 3.95, left)
 
 
-def _interaction(figure, canvas, record: dict, images: pd.DataFrame, place: Place) -> None:
+def _interaction(figure: Figure, canvas: Axes, record: dict, images: pd.DataFrame, place: Place) -> None:
     _title(canvas, 3.4, "Test: one interaction of this run")
     _box(canvas, 0.1, 1.72, 1.55, 1.5, "query", record["caption"], GREY)
     _arrow(canvas, 1.65, 2.5, 1.85)
@@ -83,7 +85,15 @@ def _interaction(figure, canvas, record: dict, images: pd.DataFrame, place: Plac
 
 
 def _row(
-    figure, canvas, left: float, bottom: float, image_ids, pid: int, images, place: Place, below: list[str]
+    figure: Figure,
+    canvas: Axes,
+    left: float,
+    bottom: float,
+    image_ids: list[int],
+    pid: int,
+    images: pd.DataFrame,
+    place: Place,
+    below: list[str],
 ) -> None:
     width, height = PICTURE
     for k, image_id in enumerate(image_ids[:5]):
@@ -99,7 +109,7 @@ def _row(
             canvas.text(at[0] + width / 2, bottom - 0.14, below[k], fontsize=6, ha="center", color=ORANGE)
 
 
-def _results(canvas, table: pd.DataFrame, dataset: str) -> None:
+def _results(canvas: Axes, table: pd.DataFrame, dataset: str) -> None:
     rows = table[table.benchmark == dataset].groupby("method").rank1.mean()
     found = [(name, rows[name]) for name in RESULTS if name in rows]
     if not found:
@@ -112,11 +122,21 @@ def _results(canvas, table: pd.DataFrame, dataset: str) -> None:
         canvas.text(5.8 + value / 40, y, f"{value:.1f}", fontsize=7, va="center")
 
 
-def _title(canvas, y: float, text: str) -> None:
+def _title(canvas: Axes, y: float, text: str) -> None:
     canvas.text(0.1, y, text, fontsize=8, fontweight="bold")
 
 
-def _box(canvas, left: float, bottom: float, width: float, height: float, name: str, text: str, colour, wrap=True):
+def _box(
+    canvas: Axes,
+    left: float,
+    bottom: float,
+    width: float,
+    height: float,
+    name: str,
+    text: str,
+    colour: str,
+    wrap: bool = True,
+) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     shape = FancyBboxPatch((left, bottom), width, height, "round,pad=0,rounding_size=0.06", fc="white", ec=colour)
@@ -126,5 +146,5 @@ def _box(canvas, left: float, bottom: float, width: float, height: float, name: 
     canvas.text(left + 0.06, bottom + height - 0.25, body, fontsize=5.8, va="top", parse_math=False)
 
 
-def _arrow(canvas, start: float, y: float, end: float) -> None:
+def _arrow(canvas: Axes, start: float, y: float, end: float) -> None:
     canvas.annotate("", (end, y), (start, y), arrowprops=dict(arrowstyle="-|>", color=GREY, linewidth=1))

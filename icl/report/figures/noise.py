@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.paper_tables import read_table
@@ -20,7 +21,7 @@ LOOKS = {
 """Colour and name by variant; the line tells the share of noise."""
 
 
-def noise_study(epochs: pd.DataFrame):
+def noise_study(epochs: pd.DataFrame) -> Figure:
     """mAP on val, and CCD's AUROC, over the epochs of the noise study.
 
     Args:
@@ -43,7 +44,7 @@ def noise_study(epochs: pd.DataFrame):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the epochs of the noise study."""
     epochs = read_table(paths[0])
     return noise_study(epochs[epochs.benchmark == place.dataset])

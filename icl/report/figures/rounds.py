@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREEN, ORANGE, new_figure
 
 
-def rounds(found: dict):
+def rounds(found: dict) -> Figure:
     """Figure 6: mAP and Rank-1 after each round, and the questions that each round asks."""
     figure, axes = new_figure(1, 2, width=2 * COLUMN)
     table = pd.DataFrame(found["rounds"])
@@ -28,6 +29,6 @@ def rounds(found: dict):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the sweeps of one row."""
     return rounds(json.loads(paths[0].read_text()))

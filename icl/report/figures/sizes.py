@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREEN, GREY, ORANGE, PURPLE, new_figure
@@ -12,7 +13,7 @@ from icl.report.style import BLUE, COLUMN, GREEN, GREY, ORANGE, PURPLE, new_figu
 COLOURS = (GREY, BLUE, GREEN, PURPLE, ORANGE)
 
 
-def sizes(table: pd.DataFrame):
+def sizes(table: pd.DataFrame) -> Figure:
     """One line a row.
 
     Args:
@@ -29,6 +30,6 @@ def sizes(table: pd.DataFrame):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From one file a seed."""
     return sizes(pd.concat([pd.read_csv(path) for path in paths]))

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from icl.report.figures.base import Place
 from icl.report.style import BLUE, COLUMN, GREY, ORANGE, new_figure
 
 
-def sweeps(found: dict):
+def sweeps(found: dict) -> Figure:
     """Figure 5: Rank-1 and mAP over xi and over lambda; the chosen values are marked."""
     figure, axes = new_figure(1, 2, width=2 * COLUMN)
     for axis, name, label in ((axes[0], "xi", "xi"), (axes[1], "lambda", "lambda")):
@@ -24,6 +25,6 @@ def sweeps(found: dict):
     return figure
 
 
-def draw(paths: list[Path], place: Place):
+def draw(paths: list[Path], place: Place) -> Figure:
     """From the sweeps of one row."""
     return sweeps(json.loads(paths[0].read_text()))

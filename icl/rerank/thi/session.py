@@ -75,19 +75,17 @@ class Session:
 
     def localise(self, captions: list[str], interactions: list[Interaction]) -> list[list[float]]:
         """Run all rounds; returns the Yes probabilities (or 0/1) of each query's asked candidates."""
-        start, shares, number = time.perf_counter(), [[] for _ in captions], 0
-        while open_rows := [q for q, one in enumerate(interactions) if one.question() is not None]:
+        start, number = time.perf_counter(), 0
+        shares: list[list[float]] = [[] for _ in captions]
+        while asked := [(q, c) for q, one in enumerate(interactions) if (c := one.question()) is not None]:
             number += 1
             requests = [
-                Request(
-                    "localise", prompts.localise_text(captions[q]), self.images[interactions[q].question()], 4, YES_NO
-                )
-                for q in open_rows
+                Request("localise", prompts.localise_text(captions[q]), self.images[c], 4, YES_NO) for q, c in asked
             ]
             with stage(f"round {number}"):
                 answers = self._ask(requests)
             self.unscored += reading.unscored(answers)
-            for q, answer in zip(open_rows, answers, strict=True):
+            for (q, _), answer in zip(asked, answers, strict=True):
                 yes = self._is_yes(answer.text)
                 self.fallbacks["localise"] += not reading.says_yes_or_no(answer.text)
                 shares[q].append(round(reading.yes_share(answer), 4))

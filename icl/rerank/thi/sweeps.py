@@ -49,7 +49,9 @@ class Played:
         ]
 
 
-def played(records: list[dict], raw: Scores, refined: Scores, query_pids, gallery_pids) -> Played:
+def played(
+    records: list[dict], raw: Scores, refined: Scores, query_pids: np.ndarray, gallery_pids: np.ndarray
+) -> Played:
     """From an interaction record.
 
     Args:

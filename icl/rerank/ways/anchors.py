@@ -24,7 +24,7 @@ class Anchors(Way):
     label = "Anchors"
     asks = "rounds"
     uses = {"thi": ("rounds",)}
-    builds_on = ("thi",)
+    builds_on: tuple[str, ...] = ("thi",)
 
     def threshold(self, chosen: dict) -> float:
         """Similarity of the first image above which it is asked about that one alone."""

@@ -40,7 +40,7 @@ class KReciprocal(Way):
         found, raw, sweep = val.embeddings, _embedded(val), []
         similarities = raw.rows(slice(None))
         for k1, k2 in product(GRID["k1"], GRID["k2"]):
-            overlap = by_neighbours(raw, k1, k2, 0.0).matrix
+            overlap = by_neighbours(raw, int(k1), int(k2), 0.0).matrix
             for weight in GRID["weight"]:
                 scores = (1 - weight) * overlap - weight * (2 - 2 * similarities)
                 metrics = retrieval_metrics(scores, found.text_pids, found.image_pids).summary()

@@ -66,7 +66,9 @@ class Questions:
 
     def tell(self, share: float) -> None:
         """Take the answer to the last question."""
-        self.shares[self.question()] = share
+        place = self.question()
+        assert place is not None, "nothing was asked"
+        self.shares[place] = share
 
 
 class Sequential(Way):

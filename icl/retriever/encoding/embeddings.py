@@ -54,7 +54,8 @@ def encode_texts(
         bge.append(b)
         tse.append(t)
     back = order.argsort()
-    return tuple(world.gather(torch.cat(column), len(texts)).cpu()[back] for column in (bge, tse))
+    whole, tokens = (world.gather(torch.cat(column), len(texts)).cpu()[back] for column in (bge, tse))
+    return whole, tokens
 
 
 def embed(
@@ -65,7 +66,10 @@ def embed(
     image_bge, image_tse = encode_images(model, store, world)
     text_bge, text_tse = encode_texts(model, tokenizer, rows.caption.tolist(), world)
     return Embeddings(
-        *(x.numpy() for x in (image_bge, image_tse, text_bge, text_tse)),
+        image_bge.numpy(),
+        image_tse.numpy(),
+        text_bge.numpy(),
+        text_tse.numpy(),
         gallery.image_id.to_numpy(),
         gallery.pid.to_numpy(),
         rows.caption_id.to_numpy(),

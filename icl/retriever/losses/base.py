@@ -14,7 +14,7 @@ Loss = Callable[["Tensor", "Tensor", float, float], "Tensor"]
 
 def averaged(loss: Loss) -> Loss:
     """Decorator of a loss whose value of a batch is the mean over its pairs, not their sum."""
-    loss.averaged = True
+    setattr(loss, "averaged", True)  # noqa: B010 (a function has no such attribute by its type)
     return loss
 
 

@@ -61,7 +61,7 @@ class TrainingData:
     def augmented_captions(self, seed: str) -> list[str]:
         """One augmented text for each pair, drawn anew (supplementary, section B)."""
         rng = random.Random(seed)
-        return [reorganize(parts, rng) for parts in self.diversity]
+        return [reorganize(parts, rng) for parts in self.diversity or []]
 
 
 def division_batches(order: Tensor, size: int) -> list[Tensor]:

@@ -7,7 +7,9 @@ again, piece by piece, with the gradient that arrived at the cut (gradient cachi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -62,7 +64,7 @@ class TrainingStep:
         self.scaler.scale(loss).backward()
         share = self.world.share(len(batch.pids))
         for (tower, x), selection, leaf in zip(towers, local, cut, strict=True):
-            gradients = (leaf.whole.grad[share], leaf.tokens.grad[share])
+            gradients = (cast(Tensor, leaf.whole.grad)[share], cast(Tensor, leaf.tokens.grad)[share])
             self._into_backbone(tower, x, selection if whole_at_once else None, gradients)
         self.world.sum_gradients(self.model.backbone.parameters())
         return loss.detach()
@@ -82,7 +84,9 @@ class TrainingStep:
         )
         return Selection(whole, tokens, self.world.gather(selection.kept, count))
 
-    def _into_backbone(self, tower, x: Tensor, done: Selection | None, gradients: tuple[Tensor, Tensor]) -> None:
+    def _into_backbone(
+        self, tower: Callable[[Tensor], Selection], x: Tensor, done: Selection | None, gradients: tuple[Tensor, Tensor]
+    ) -> None:
         pieces = [x] if done is not None else self._pieces(x)
         start = 0
         for part in pieces:
@@ -99,7 +103,7 @@ class TrainingStep:
         for selection, (_, weight), loss in zip(selections[1:], batch.texts, self.losses, strict=False):
             text = normalised(self.model.finish_texts(selection))
             values = [loss(i @ t.T, batch.pids, self.tau, self.margin) for i, t in zip(image, text, strict=True)]
-            out = out + weight * total(loss, sum(values), batch.label)
+            out = out + weight * total(loss, cast(Tensor, sum(values)), batch.label)
         return out
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,9 @@ class Trainer:
         self.step = TrainingStep(
             self.model, loss, s.tau, s.margin, self.world, s.piece, tal if s.rda_loss == "tal" else None
         )
-        self.epoch, self.history, self.best = 0, [], {"epoch": 0}
+        self.epoch = 0
+        self.history: list[dict] = []
+        self.best: dict = {"epoch": 0}
         self.work = Task(0, "", silent=True)
         self.best_weights: dict[str, Tensor] = {}
         self.division: Division | None = None
@@ -118,21 +121,27 @@ class Trainer:
         size = self.settings.batch_size
         return [b for b in order.split(size) if len(b) == size or len(order) < 2 * len(b)]
 
-    def _prepared(self, batches: list[Tensor], labels: Tensor, texts: Tensor | None, epoch: int, generator):
+    def _prepared(
+        self, batches: list[Tensor], labels: Tensor, texts: Tensor | None, epoch: int, generator: torch.Generator
+    ) -> Iterator[Batch]:
         """Batches in turn; the next is drawn and put together while the model works on the last."""
         with ThreadPoolExecutor(1) as pool:
-            waiting = None
+            waiting: Future[Batch] | None = None
             for rows in batches:
                 coming = pool.submit(self._batch, rows, labels, texts, epoch, generator)
                 if waiting is not None:
                     yield waiting.result()
                 waiting = coming
-            yield waiting.result()
+            if waiting is not None:
+                yield waiting.result()
 
-    def _batch(self, rows: Tensor, labels: Tensor, texts: Tensor | None, epoch: int, generator) -> Batch:
+    def _batch(
+        self, rows: Tensor, labels: Tensor, texts: Tensor | None, epoch: int, generator: torch.Generator
+    ) -> Batch:
         """This process' share of a batch; all processes make the same draws, for the whole batch."""
         share, device, store = self.world.share(len(rows)), self.world.device, self.data.store
-        draws = Augmentation.draw(len(rows), *store.pixels.shape[2:], generator)
+        height, width = store.pixels.shape[2:]
+        draws = Augmentation.draw(len(rows), height, width, generator)
         pixels = store.batch(self.data.image_rows[rows[share]], draws.part(share), device)
         encoded = [(self._masked(self.ids[rows], generator)[share].to(device), 1.0)]
         if texts is not None:
@@ -170,10 +179,11 @@ class Trainer:
             spoilt = np.flatnonzero(~np.isfinite(self.pair_losses).all(0))
             raise self._diverged(f"CCD before epoch {epoch}", float("nan"), torch.from_numpy(spoilt))
         variant = variant_of(self.settings.ccd_variant, self.settings.noise_rate)
-        self.division = divide(*self.pair_losses, variant, self.seed * 31 + epoch)
+        bge, tse = self.pair_losses
+        self.division = divide(bge, tse, variant, self.seed * 31 + epoch)
         return torch.from_numpy(self.division.clean)
 
-    def _plain_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator):
+    def _plain_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator) -> Iterator[tuple]:
         """Batches, each with its (image, text) BGE and TSE: encoded once, from images and captions as they are."""
         image = encode_images(self.model, self.data.store, self.world)
         text = encode_texts(self.model, self.tokenizer, self.data.rows.caption.tolist(), self.world)
@@ -181,7 +191,7 @@ class Trainer:
             rows = self.data.image_rows[batch]
             yield batch, *((i[rows], t[batch]) for i, t in zip(image, text, strict=True))
 
-    def _augmented_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator):
+    def _augmented_views(self, batches: list[Tensor], epoch: int, generator: torch.Generator) -> Iterator[tuple]:
         """The same from augmented images and masked captions, batch by batch."""
         labels = torch.ones(len(self.ids), dtype=torch.long)
         for batch, ready in zip(batches, self._prepared(batches, labels, None, epoch, generator), strict=True):

@@ -32,7 +32,7 @@ def new_retriever(settings: RetrieverSettings, text_length: int | None = None) -
     """
     length = text_length or settings.text_length
     weights = read_weights(settings.checkpoint)
-    check_sizes(settings, length, weights.config.vision_config.patch_size)
+    check_sizes(settings, length, weights.patch_size)
     try:
         model = build_retriever(weights, settings, length)
     except UNFIT as error:
@@ -74,7 +74,7 @@ def import_retriever(source: str, settings: RetrieverSettings, length: int) -> t
         InputError: the checkpoint is missing, or does not fit.
     """
     weights = read_weights(source)
-    check_sizes(settings, length, weights.config.vision_config.patch_size, selects=weights.has_tse)
+    check_sizes(settings, length, weights.patch_size, selects=weights.has_tse)
     try:
         model = build_retriever(weights, settings if weights.has_tse else replace(settings, tse_dim=0), length)
     except UNFIT as error:

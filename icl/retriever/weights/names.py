@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -71,6 +72,11 @@ class Weights:
     tensors: dict[str, Tensor]
     aside: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+
+    @property
+    def patch_size(self) -> int:
+        """Side of an image patch, in pixels."""
+        return cast(Any, self.config.vision_config).patch_size
 
     @property
     def has_tse(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
 
@@ -20,7 +21,10 @@ class _Loader(yaml.SafeLoader):
     """Plain values only; the published files write image sizes as Python tuples."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node))
+_Loader.add_constructor(
+    "tag:yaml.org,2002:python/tuple",
+    lambda loader, node: loader.construct_sequence(cast(yaml.SequenceNode, node)),
+)
 
 
 def published_settings(source: str, settings: RetrieverSettings) -> RetrieverSettings:
@@ -37,7 +41,7 @@ def published_settings(source: str, settings: RetrieverSettings) -> RetrieverSet
         return settings
     try:
         found = yaml.load(path.read_text(), _Loader) or {}
-        changes = {
+        changes: dict[str, Any] = {
             key: kind(found[key]) for key, kind in (("text_length", int), ("select_ratio", float)) if key in found
         }
         if "img_size" in found:

@@ -11,7 +11,9 @@ import pickle
 import sys
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -74,11 +76,12 @@ class _Maker:
     """A function that an archive may name. The pickle can call it and can change nothing about it."""
 
     __slots__ = ("_make",)
+    _make: Callable
 
-    def __init__(self, make) -> None:
+    def __init__(self, make: Callable) -> None:
         object.__setattr__(self, "_make", make)
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self._make(*arguments)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -101,7 +104,7 @@ def _tensor(
     return torch.as_strided(storage, size, stride, offset).clone()
 
 
-_MAKERS = {
+_MAKERS: dict[tuple[str, str], Callable] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "device"): str,
@@ -113,12 +116,12 @@ _MAKERS = {
 class _Reader(pickle.Unpickler):
     """Knows no global but the archive's own classes and those by which torch writes tensors and lists."""
 
-    def __init__(self, file, archive: zipfile.ZipFile, folder: str) -> None:
+    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(file)
         self._archive, self._folder = archive, folder
         self._storages: dict[str, Tensor] = {}
 
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         if module == "__torch__" or module.startswith("__torch__."):
             return _Module
         if module == "torch" and name in DTYPES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +53,8 @@ def read_weights(source: str) -> Weights:
 
 def _read_transformers(source: str) -> Weights:
     """A transformers folder or hub id; the library itself fills missing weights with random ones, and only warns."""
-    model, told = CLIPModel.from_pretrained(source, output_loading_info=True, trust_remote_code=False)
+    read: Any = CLIPModel.from_pretrained(source, output_loading_info=True, trust_remote_code=False)
+    model, told = read
     if told["missing_keys"]:
         absent = sorted(told["missing_keys"])
         raise InputError(source, f"{len(absent)} weights missing: {', '.join(absent[:6])}", _FORMS, _REMEDY)
@@ -78,6 +80,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: pickled objects other than tensors and plain values, or no tensors at all.
     """
+    state: Any
     try:
         if is_script(path):
             state = read_script_tensors(path)
