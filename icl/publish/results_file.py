@@ -14,6 +14,7 @@ from icl.errors import InputError
 from icl.publish.frozen import version_of
 from icl.ranking.measure import PER_QUERY, read_measured, values_of
 from icl.report.paper import METRICS
+from icl.workflow.methods import Row
 from icl.workflow.provenance import digest, provenance
 from icl.workflow.rows import rows
 from icl.workflow.settings import Settings
@@ -45,7 +46,7 @@ def _benchmark(settings: Settings, results: Path, dataset: str) -> dict:
     return {"version": version, "test_sha256": digest(queries)}
 
 
-def _row(results: Path, dataset: str, method: str, row, seed: int) -> dict:
+def _row(results: Path, dataset: str, method: str, row: Row, seed: int) -> dict:
     measured = read_measured(results / row.metrics(dataset, seed))
     cost: dict[str, float | None] = dict.fromkeys(COSTS, 0.0)
     if row.way:
