@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-HOME = ("Snakefile", "rules", "workflow", "workflow_scripts", "config", "profiles", "report", "models")
+HOME = ("Snakefile", "rules", "workflow", "workflow_scripts", "config", "profiles", "report", "models", "LICENSE")
 """Files and folders of the clone that a wheel holds as icl/_home, where `icl/home.py` looks for them."""
 
 
