@@ -171,7 +171,7 @@ def shares_of(
     """Probabilities of the choices from the likeliest tokens of one place; None where they have less than `least` together.
 
     Args:
-        tokens: (token, probability). Tokens of any case that begin a choice (" yes", "Y", "**Yes") count for it.
+        tokens: (token, probability). Tokens of any case that begin a choice (" yes", "Y", `**Yes`) count for it.
     """
     found = dict.fromkeys(choices, 0.0)
     for token, share in tokens:
