@@ -53,6 +53,7 @@ ROOMS = {
     "pretrain": "The small models",
     "workflow": "Configuration, stages, paths, rows",
     "report": "Tables, figures, pages",
+    "publish": "The data set to cite, results as one file, the leaderboard",
 }
 GROUND = ("errors", "registry", "fields", "files", "home", "markup", "progress")
 
