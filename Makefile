@@ -10,13 +10,11 @@ BIN := .venv/bin
 TORCH ?=
 # uv installs the same lock faster; UV= keeps to pip
 UV ?= $(shell command -v uv)
-ifneq ($(UV),)
-PIP := VIRTUAL_ENV=.venv $(UV) pip install --quiet
-else
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-endif
+PLAIN := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(if $(UV),VIRTUAL_ENV=.venv $(UV) pip install --quiet,$(PLAIN))
 ifneq ($(TORCH),cpu)
-LOCKED := $(PIP) -r requirements.lock
+# uv does not read pip's configuration, such as the address of a mirror
+LOCKED := $(PIP) -r requirements.lock$(if $(UV), || { echo "uv could not: pip tries"; $(PLAIN) -r requirements.lock; })
 else ifneq ($(UV),)
 LOCKED := $(PIP) --torch-backend=cpu -r requirements.lock
 else
