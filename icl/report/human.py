@@ -160,13 +160,9 @@ def _accuracy(found: Played | None, common: np.ndarray, identities: np.ndarray, 
         low, high = bootstrap_interval(mean, identities, samples, BOOTSTRAP_SEED)
         line |= {metric: 100 * mean.mean(), f"{metric}_low": 100 * float(low), f"{metric}_high": 100 * float(high)}
     best = np.minimum.accumulate(found.first, axis=0)
-    shown: dict[str, Callable[[int], np.ndarray]] = {
-        "rank1": lambda r: found.first[r] == 1,
-        "map": lambda r: found.precision[r],
-    }
-    shown |= {f"hits{k}": lambda r, k=k: best[r] <= k for k in HITS}
-    for metric, at in shown.items():
-        line |= {f"{metric}_{r}": 100 * each(at(r)).mean() for r in range(rounds + 1)}
+    by_round = {"rank1": found.first == 1, "map": found.precision} | {f"hits{k}": best <= k for k in HITS}
+    for metric, values in by_round.items():
+        line |= {f"{metric}_{r}": 100 * each(values[r]).mean() for r in range(rounds + 1)}
     integrals = np.array([best_log_rank_integral(column[:, None]) for column in found.first.T])
     return line | {"best_log_rank_integral": each(integrals).mean()}
 
