@@ -70,8 +70,8 @@ def human_table(pack: Pack, folders: Sequence[Path], samples: int) -> pd.DataFra
         method, knows (what no real person in that place would know), protocol, sessions, whole (sessions answered to their last
         query), queries, identities. Of those queries: rank1, map, each with the 95% interval by identity (_low, _high), after
         all rounds; rank1_r, map_r, hits1_r, hits5_r, hits10_r by round r (Hits@k: among the first k after that round or an
-        earlier one); best_log_rank_integral. Of all answers of ended sessions: answers, answers_per_query, abstentions,
-        seconds_median, seconds_p90, anchors, anchor_precision (percent), kappa_mllm, kappa_truth.
+        earlier one); best_log_rank_integral. Of whole sessions: anchors, anchor_precision (percent). Of all ended ones:
+        answers, answers_per_query, abstentions, seconds_median, seconds_p90 (people's alone), kappa_mllm, kappa_truth.
 
     Args:
         folders: of journals. samples: bootstrap samples.

@@ -73,7 +73,7 @@ EVENTS = st.lists(st.sampled_from(["0", "1", "2", "undo", "reopen", "other", "st
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["judge", "witness"]), EVENTS)
 def test_the_state_is_a_function_of_the_journal(pack, tmp_path_factory, protocol, events):
-    """Whatever is answered, undone, reopened or answered elsewhere: a replay shows the same page, and nothing is ever deleted."""
+    """Whatever is answered, undone, reopened or answered elsewhere: a replay shows the same page, and nothing is deleted."""
     folder = tmp_path_factory.mktemp("events")
     session = Session.start(pack, folder, protocol, vectors)
     other, pages, size = Session.open(pack, folder, session.code, vectors), {}, 0
