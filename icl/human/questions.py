@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from icl.rda.attribute_words import attribute_words
 
@@ -122,10 +123,17 @@ def said(subtexts: Sequence[str]) -> dict[str, frozenset[str]]:
     """Values by topic of one image; the first sub-text of a topic counts."""
     found: dict[str, frozenset[str]] = {}
     for text in subtexts:
-        topic = topic_of(text)
-        if topic and topic.name not in found and (values := _values(topic, text)):
-            found[topic.name] = values
+        name, values = _stated(text)
+        if values and name not in found:
+            found[name] = values
     return found
+
+
+@lru_cache(maxsize=100_000)
+def _stated(subtext: str) -> tuple[str, frozenset[str]]:
+    """Topic and values of a sub-text; a gallery's are few and asked about at every turn."""
+    topic = topic_of(subtext)
+    return (topic.name, _values(topic, subtext)) if topic else ("", frozenset())
 
 
 def _values(topic: Topic, text: str) -> frozenset[str]:

@@ -123,6 +123,7 @@ def test_the_best_log_rank_integral_is_the_printed_formula(rows):
         assert hits(first, k) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*only one label in common")
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_kappa_is_cohens(pairs):
