@@ -35,6 +35,8 @@ STAGE_VERSIONS = {
     "sweeps": 7,
     "rerank": 6,
     "describe": 1,
+    "pack": 1,
+    "people": 1,
     "report": 4,
     "figures": 2,
     "pretrain": 1,
