@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from icl.errors import InputError
 from icl.progress import announce
@@ -31,7 +32,8 @@ class Journal:
         """Args:
         synced: each line is on the disk before `add` returns; false for simulated people, who can answer again.
         """
-        self.path, self.lines, self._read_to, self._synced = path, [], 0, synced
+        self.path, self._read_to, self._synced = path, 0, synced
+        self.lines: list[dict] = []
 
     @classmethod
     def create(cls, path: Path, first: dict, synced: bool = True) -> Journal:
@@ -93,7 +95,7 @@ class Journal:
             fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file closes
             yield file
 
-    def _take_news(self, file) -> bool:
+    def _take_news(self, file: BinaryIO) -> bool:
         file.seek(self._read_to)
         whole, _, torn = file.read().rpartition(b"\n")
         if torn:
@@ -104,7 +106,7 @@ class Journal:
         self._read_to += len(whole) + bool(whole)
         return bool(found)
 
-    def _set_aside(self, file, torn: bytes) -> None:
+    def _set_aside(self, file: BinaryIO, torn: bytes) -> None:
         aside = self.path.with_name(f"{self.path.name}.torn")
         with aside.open("ab") as other:
             other.write(torn + b"\n")

@@ -23,6 +23,7 @@ from icl.rerank.settings import RerankSettings, THISettings
 from icl.rerank.split import Split
 from icl.rerank.thi.session import Session as Asking
 from icl.retriever.encoding.embeddings import embed, encode_texts, open_store
+from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.weights.checkpoints import load_retriever
 
 
@@ -92,6 +93,7 @@ def make_pack(
         "pool": pool,
     }
     arrays |= {"pairs": np.array(pairs, dtype=np.int64).reshape(-1, 2), "refined_bge": bge, "refined_tse": tse}
+    assert isinstance(split.embeddings, Embeddings), "a pack's own retriever encodes it"
     write_pack(folder, name, facts, split.images, retriever, split.embeddings, arrays)
 
 

@@ -168,7 +168,7 @@ def seconds(answers: Sequence[dict]) -> tuple[float | None, float | None]:
     """Median and 90th percentile of the seconds an answer took: by the browser's stopwatch where it ran, else by the server,
     which counts from the answer before. None of no answers."""
     took = [line["server_seconds"] if line["browser_seconds"] is None else line["browser_seconds"] for line in answers]
-    return tuple(map(float, np.percentile(took, (50, 90)))) if took else (None, None)
+    return (float(np.percentile(took, 50)), float(np.percentile(took, 90))) if took else (None, None)
 
 
 def counted(answers: Sequence[dict]) -> list[dict]:

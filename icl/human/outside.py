@@ -44,10 +44,10 @@ def check_answer(turn: Turn, answer: str, text: str) -> None:
 
 def fits(line: dict, dialogue: Dialogue) -> bool:
     """Whether a journal's line answers a dialogue's present turn; what a witness was shown is as the line says."""
-    kind, texts = line.get("kind"), (line.get("text"), line.get("question"))
-    if line.get("query") != dialogue.query or line.get("answer") not in TAKES[kind] or kind != dialogue.kind:
+    kind, texts = dialogue.kind, (line.get("text"), line.get("question"))
+    if line.get("kind") != kind or line.get("query") != dialogue.query or line.get("answer") not in TAKES[kind]:
         return False
-    if kind == "judge" and line.get("images") != dialogue.turn().shown:
+    if kind == "judge" and ((turn := dialogue.turn()) is None or line.get("images") != turn.shown):
         return False
     return all(isinstance(text, str) for text in texts)
 

@@ -108,7 +108,7 @@ class Pack:
             retriever=retriever,
             embeddings=Embeddings.load(folder / VECTORS),
             **{name: facts[name] for name in names},
-            **{name: found[name] for name in ARRAYS},
+            **{name: found[name] for name in ARRAYS},  # type: ignore[arg-type]  # `found` holds exactly these
         )
 
     def encoder(self) -> Encoder:

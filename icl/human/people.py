@@ -47,7 +47,7 @@ class Person:
     drawn: bool = False
 
 
-def is_right(pack: Pack, query: int, column: int) -> bool:
+def is_right(pack: Pack, query: int, column: int | None) -> bool:
     """Whether a gallery image shows the wanted identity."""
     return bool(pack.embeddings.image_pids[column] == pack.embeddings.text_pids[query])
 
@@ -85,6 +85,7 @@ def _mllm_looking(pack: Pack, query: int, view: View, rng: random.Random) -> Ans
 
 def _attributes(pack: Pack, query: int, view: View, rng: random.Random) -> Answer:
     """A description as the benchmark's annotators write, and true answers, both from what the picture shows."""
+    assert pack.seen is not None, "only a generated benchmark's pack has this person"
     seen = pack.seen[pack.looks[query]]
     if view.kind == "look":
         return "seen", ""

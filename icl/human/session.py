@@ -219,7 +219,9 @@ class Session:
     def _replay(self) -> None:
         """The state from all lines."""
         self._dialogues = [self._dialogue(q) for q in self.queries]
-        self._at, self._valid, self._finished, self._present = 0, [], False, None
+        self._at, self._finished = 0, False
+        self._valid: list[int] = []
+        self._present: Turn | None = None
         standing: list[int] = []
         for n, line in enumerate(self._journal.lines[1:], 1):
             if line.get("answer") == "undo" and standing and line.get("undone") == standing[-1]:
@@ -255,6 +257,7 @@ class Session:
     def _turn(self) -> Turn:
         if self._present is None:
             self._present = self._dialogues[self._at].turn()
+        assert self._present is not None, "a dialogue that is over is never the present one"
         return self._present
 
     @property

@@ -38,7 +38,7 @@ ROWS = {
     ("attributes", "witness"): "ICL+witness (attributes)",
 }
 """Names of rows by who answered and in which protocol, in their order; below ICL, which nobody answers."""
-ANSWERING = (
+ANSWERING: tuple[str, ...] = (
     "answers",
     "answers_per_query",
     "abstentions",
@@ -136,7 +136,7 @@ def _common(rows: list[Played]) -> np.ndarray:
 
 def _line(pack: Pack, name: str, key: tuple[str, str] | None, taken: Taken, common: np.ndarray, samples: int) -> dict:
     who, protocol = key or ("", "")
-    line = {"method": name, "knows": KNOWS.get(who, ""), "protocol": protocol}
+    line: dict[str, str | int] = {"method": name, "knows": KNOWS.get(who, ""), "protocol": protocol}
     line |= {"sessions": taken.sessions, "whole": taken.whole}
     identities = pack.embeddings.text_pids[common]
     line |= _accuracy(taken.played, common, identities, pack.rounds, samples)
@@ -154,7 +154,7 @@ def _accuracy(found: Played | None, common: np.ndarray, identities: np.ndarray, 
         """Means (n,) of a query's values over the sessions that had it."""
         return np.bincount(place, values[kept].astype(float), len(common)) / count
 
-    line = {"queries": len(common), "identities": len(np.unique(identities))}
+    line: dict[str, float] = {"queries": len(common), "identities": len(np.unique(identities))}
     for metric, values in (("rank1", found.first[-1] == 1), ("map", found.precision[-1])):
         mean = each(values)
         low, high = bootstrap_interval(mean, identities, samples, BOOTSTRAP_SEED)
