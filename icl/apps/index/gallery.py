@@ -1,0 +1,254 @@
+"""The index of a gallery: a folder's images, encoded once, and searched from disk."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from icl.apps.index.captions import describe_all, prune, read_captions
+from icl.apps.index.files import image_files, is_settled, stamp
+from icl.apps.index.looking import Looked, look
+from icl.apps.index.place import MANIFEST, Manifest, Place
+from icl.apps.index.shelf import BLOCK, Item, Shelf
+from icl.apps.shipped import SHIPPED, Judge
+from icl.data.images import ImageStore, fitted
+from icl.data.tokenizer import CaptionTokenizer
+from icl.errors import InputError
+from icl.files import reason
+from icl.progress import announce, task
+from icl.ranking.scores import EmbeddingScores, best_columns
+from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
+from icl.retriever.encoding.vectors import Embeddings
+from icl.retriever.model import RDE
+from icl.retriever.weights.checkpoints import load_retriever
+
+TOLD = 10
+"""Names of unreadable files in the warning, at most."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The encoded images of a folder, G of them.
+
+    Attributes:
+        folder: where they are. names: their paths inside it, sorted. shelf: vectors and thumbnails, a row a name.
+        model, tokenizer: the retriever. described: the MLLM's captions, where all images have one.
+        skipped: files that could not be read, and why.
+    """
+
+    folder: Path
+    names: list[str]
+    shelf: Shelf
+    model: RDE
+    tokenizer: CaptionTokenizer
+    described: list[str] | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def update(
+        cls,
+        gallery: str | Path,
+        retriever: str | Path = SHIPPED,
+        store: str | Path = "results/index",
+        describe: Judge | None = None,
+    ) -> Index:
+        """Encode what is new or changed in a folder and its subfolders, forget what has gone, and open the index.
+
+        A run that was killed goes on where it was. Pictures are known by their content: a renamed or copied file is not
+        encoded again. Two processes on one gallery follow each other. A file that cannot be read is left out, with a warning.
+
+        Args:
+            retriever: folder of a trained retriever (`results/retriever/<benchmark>/rda/seed<n>`), or the shipped one.
+            store: folder of indexes, of any galleries and retrievers. describe: the MLLM that writes captions of images.
+
+        Raises:
+            InputError: no such folder, no readable image in it, an unreadable retriever, or a store that cannot be written.
+        """
+        gallery, retriever = Path(gallery), Path(retriever)
+        image_files(gallery)  # before the retriever is read
+        model, tokenizer = _opened(retriever)
+        place = Place.of(Path(store), gallery, retriever)
+        try:
+            with place.alone() as only:
+                manifest = _brought_up_to_date(place, gallery, model)
+                if describe is not None:
+                    pictures = {digest: gallery / name for name, digest in reversed(manifest.contents())}
+                    others = place.folder.parents[1].glob(f"*/{place.folder.name}/{place.captions.name}")
+                    by = describe_all(place.captions, pictures, describe, others)
+                    manifest = Manifest(**{**vars(manifest), "describer": by})
+                    place.put(manifest)
+                prune(place.captions, (digest for _, digest in manifest.contents()))
+                if only:
+                    place.tidy(manifest)
+        except OSError as error:
+            what = f"a folder that cannot be written ({reason(error)})"
+            raise InputError(
+                str(store), what, "a folder with room for the index", "Free it, or choose another."
+            ) from error
+        return cls._read(place, gallery, model, tokenizer)
+
+    @classmethod
+    def open(cls, gallery: str | Path, retriever: str | Path = SHIPPED, store: str | Path = "results/index") -> Index:
+        """Open what `update` wrote, as it is: the folder itself is not looked at.
+
+        Raises:
+            InputError: there is no index of this gallery by this retriever, or a damaged one.
+        """
+        gallery, retriever = Path(gallery), Path(retriever)
+        model, tokenizer = _opened(retriever)
+        return cls._read(Place.of(Path(store), gallery, retriever), gallery, model, tokenizer)
+
+    @classmethod
+    def read(cls, folder: str | Path, retriever: str | Path = SHIPPED, describe: Judge | None = None) -> Index:
+        """Encode a folder for this process alone: nothing is kept.
+
+        Raises:
+            InputError: as `update`.
+        """
+        with tempfile.TemporaryDirectory(prefix="icl-index-") as store:
+            return cls.update(folder, retriever, store, describe)
+
+    @classmethod
+    def _read(cls, place: Place, gallery: Path, model: RDE, tokenizer: CaptionTokenizer) -> Index:
+        manifest, shelf = place.read()
+        described, names = None, list(manifest.files)
+        if manifest.describer:
+            told = read_captions(place.captions, manifest.describer)
+            found = [told.get(digest, {}).get("caption") for _, digest in manifest.contents()]
+            described = None if None in found else found
+        return cls(gallery, names, shelf, model, tokenizer, described, manifest.skipped)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files of the images."""
+        return [self.folder / name for name in self.names]
+
+    @property
+    def bge(self) -> np.ndarray:
+        """(G, D), on disk."""
+        return self.shelf.bge
+
+    @property
+    def tse(self) -> np.ndarray:
+        """(G, E), on disk."""
+        return self.shelf.tse
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, ...]:
+        """BGE and TSE of texts."""
+        return tuple(part.numpy() for part in encode_texts(self.model, self.tokenizer, texts))
+
+    def encode_image(self, image: Image.Image) -> tuple[np.ndarray, ...]:
+        """BGE (1, D) and TSE (1, E) of a picture, which need not be of the gallery."""
+        pixels = fitted(image.convert("RGB"), *image_size(self.model))
+        return tuple(part.numpy() for part in encode_images(self.model, ImageStore.of(pixels[None])))
+
+    def similarities(self, text: str) -> np.ndarray:
+        """Similarities (G,) of a text to the images: the mean of the BGE and TSE cosines, exact."""
+        return self.similar_to(self.encode([text]))[0]
+
+    def similar_to_image(self, image: Image.Image) -> np.ndarray:
+        """Similarities (G,) of a picture to the images."""
+        return self.similar_to(self.encode_image(image))[0]
+
+    def similar_to(self, vectors: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Similarities (N, G) of N texts or pictures, given by BGE (N, D) and TSE (N, E); reads the images' once, in blocks."""
+        out = np.empty((len(vectors[0]), len(self)), dtype=np.float32)
+        for start in range(0, len(self), BLOCK):
+            rows, count = slice(start, start + BLOCK), 2 if self.tse.shape[1] else 1
+            block = (self.bge[rows], self.tse[rows])
+            out[:, rows] = EmbeddingScores(tuple(vectors[:count]), block[:count]).rows(slice(None))
+        return out
+
+    def first(self, text: str, k: int) -> list[tuple[int, float]]:
+        """The k images most similar to a text, as (column, similarity)."""
+        found = self.similarities(text)
+        return [(int(c), float(found[c])) for c in best_columns(-found, min(k, len(found)))]
+
+    def thumbnail(self, column: int) -> bytes:
+        """A small JPEG of an image."""
+        return self.shelf.thumbnail(column)
+
+    def embeddings(self, query: str) -> Embeddings:
+        """Of one query and the images; every image is an identity of its own, as nobody knows better."""
+        numbers, one = np.arange(len(self)), np.zeros(1, dtype=np.int64)
+        return Embeddings(self.bge, self.tse, *self.encode([query]), numbers, numbers, one, one)
+
+
+def _opened(retriever: Path) -> tuple[RDE, CaptionTokenizer]:
+    model, tokenizer = load_retriever(retriever)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
+def _brought_up_to_date(place: Place, gallery: Path, model: RDE) -> Manifest:
+    """Look at the files that are new or changed, and put a manifest that tells of all."""
+    now, names = time.time_ns(), image_files(gallery)
+    old = _before(place)
+    stamps = {name: stamp(gallery / name) for name in names}
+    digests = {n: old.files[n][0] for n in names if n in old.files and tuple(old.files[n][1:]) == stamps[n]}
+    unseen = [name for name in names if name not in digests]
+    if not unseen and len(digests) == len(old.files):
+        return old
+    known = {shelf.digests[row].tobytes(): (shelf, row) for shelf in place.shelves() for row in range(len(shelf))}
+    skipped, encoded = {}, 0
+    with task(len(unseen), "indexing images") as work:
+        for part in look(gallery, unseen, known, image_size(model)):
+            skipped |= {one.name: one.problem for one in part if one.problem}
+            digests |= {one.name: one.digest.hex() for one in part if not one.problem}
+            encoded += _encode(place, model, [one for one in part if one.digest not in known], known)
+            work.advance(len(part))
+    if not digests:
+        name, problem = next(iter(skipped.items()))
+        raise InputError(str(gallery / name), problem, "a readable image", f"None of {len(names)} files is one.")
+    files = {n: [digests[n], *(stamps[n] if is_settled(stamps[n], now) else ())] for n in names if n in digests}
+    manifest = Manifest(str(gallery), old.shelf, files, skipped, old.describer)
+    if manifest.contents() != old.contents():
+        items = (shelf.item(row) for shelf, row in (known[bytes.fromhex(digests[n])] for n in files))
+        shelf = place.add(items, model.backbone.dim)
+        manifest = Manifest(**{**vars(manifest), "shelf": shelf.folder.name})
+    place.put(manifest)
+    _tell(gallery, manifest, encoded, len(old.files.keys() - files.keys()))
+    return manifest
+
+
+def _before(place: Place) -> Manifest:
+    """The manifest that is there; an empty one where there is none, or where it or its vectors are damaged."""
+    if not (place.folder / MANIFEST).exists():
+        return Manifest("", "", {})
+    try:
+        manifest, shelf = place.read()
+        if not shelf.is_whole():
+            raise InputError(str(shelf.folder), "changed vectors", "those that were written", "Index again.")
+    except InputError as error:
+        announce(f"WARNING {error.where}: {error.found}; all files are looked at again")
+        return Manifest("", "", {})
+    return manifest
+
+
+def _encode(place: Place, model: RDE, new: list[Looked], known: dict[bytes, tuple[Shelf, int]]) -> int:
+    """Encode new pictures, write them, and let them be known; how many there were."""
+    new = list({one.digest: one for one in new if not one.problem}.values())
+    if new:
+        store = ImageStore.of(torch.stack([one.pixels for one in new]))
+        vectors = np.concatenate([part.numpy() for part in encode_images(model, store)], axis=1)
+        items = [Item(one.digest, row, one.thumbnail) for one, row in zip(new, vectors, strict=True)]
+        shelf = place.add(items, model.backbone.dim)
+        known |= {one.digest: (shelf, row) for row, one in enumerate(new)}
+    return len(new)
+
+
+def _tell(gallery: Path, manifest: Manifest, encoded: int, gone: int) -> None:
+    announce(f"index of {gallery}: {len(manifest.files)} images, {encoded} encoded, {gone} gone")
+    if bad := manifest.skipped:
+        some = ", ".join(f"{name} ({problem})" for name, problem in list(bad.items())[:TOLD])
+        more = f" and {len(bad) - TOLD} more" if len(bad) > TOLD else ""
+        count = len(bad) + len(manifest.files)
+        announce(f"WARNING {gallery}: {len(bad)} of {count} images cannot be read and are left out: {some}{more}")
