@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ class Index:
                     pictures = {digest: gallery / name for name, digest in reversed(manifest.contents())}
                     others = place.folder.parents[1].glob(f"*/{place.folder.name}/{place.captions.name}")
                     by = describe_all(place.captions, pictures, describe, others)
-                    manifest = Manifest(**{**vars(manifest), "describer": by})
+                    manifest = replace(manifest, describer=by)
                     place.put(manifest)
                 prune(place.captions, (digest for _, digest in manifest.contents()))
                 if only:
@@ -204,7 +204,7 @@ def _brought_up_to_date(place: Place, gallery: Path, model: RDE) -> Manifest:
     if manifest.contents() != old.contents():
         items = (shelf.item(row) for shelf, row in (known[bytes.fromhex(digests[n])] for n in files))
         shelf = place.add(items, model.backbone.dim)
-        manifest = Manifest(**{**vars(manifest), "shelf": shelf.folder.name})
+        manifest = replace(manifest, shelf=shelf.folder.name)
     place.put(manifest)
     _tell(gallery, manifest, encoded, len(old.files.keys() - files.keys()))
     return manifest
@@ -215,9 +215,7 @@ def _before(place: Place) -> Manifest:
     if not (place.folder / MANIFEST).exists():
         return Manifest("", "", {})
     try:
-        manifest, shelf = place.read()
-        if not shelf.is_whole():
-            raise InputError(str(shelf.folder), "changed vectors", "those that were written", "Index again.")
+        manifest, _ = place.read()
     except InputError as error:
         announce(f"WARNING {error.where}: {error.found}; all files are looked at again")
         return Manifest("", "", {})
