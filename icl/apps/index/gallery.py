@@ -79,7 +79,9 @@ class Index:
             with place.alone() as only:
                 manifest = _brought_up_to_date(place, gallery, model)
                 if describe is not None:
-                    pictures = {digest: gallery / name for name, digest in reversed(manifest.contents())}
+                    pictures: dict[str, Path] = {}
+                    for name, digest in manifest.contents():
+                        pictures.setdefault(digest, gallery / name)
                     others = place.folder.parents[1].glob(f"*/{place.folder.name}/{place.captions.name}")
                     by = describe_all(place.captions, pictures, describe, others)
                     manifest = replace(manifest, describer=by)
