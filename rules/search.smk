@@ -22,7 +22,7 @@ rule index:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "tables"),
+        mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "retriever"),
         runtime=1440,
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),
