@@ -38,7 +38,8 @@ ESTIMATE = {"estimate"}
 
 RERUNS = {
     "methods": TABLES | {"export_answers"},
-    "seeds": TABLES | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "search", "release"},
+    "seeds": TABLES
+    | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "index", "search", "release"},
     "results": "every path",
     "threads": NOTHING,
     "training_threads": NOTHING,
@@ -116,7 +117,8 @@ RERUNS = {
     "rerank.budget": SEQUENTIAL | {"gallery_sizes"},
     "rerank.margin": SEQUENTIAL | {"gallery_sizes"},
     "rerank.caption_weight": CAPTIONS,
-    "search.*": {"search"},
+    "search.query": {"search"},
+    "search.*": {"index", "search"},
     "jobs.*": NOTHING,
     "pretrain.*": {"pretrain"},
     "pretrain.threads": NOTHING,
@@ -219,7 +221,9 @@ def declared(config, folder):
 
 def _calls(parts, rule, method):
     given = ("import_retriever", "import_scores")  # their functions want a given retriever
-    parts = [part for part in parts if (rule.name, part[0]) != ("search", "gallery")]  # wants a query
+    parts = [
+        part for part in parts if (rule.name, part[0]) not in (("search", "asked"), ("index", "images"))
+    ]  # want a folder
     return [(n, v) for n, v in parts if not (callable(v) and rule.name in given and n not in ("settings", "root"))]
 
 
