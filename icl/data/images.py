@@ -81,14 +81,18 @@ class ImageStore:
         self.pixels = torch.empty(len(names), 3, height, width, dtype=torch.uint8)
 
         def read(k: int) -> None:
-            image = load_image(root / names[k])
-            if image.size != (width, height):
-                image = image.resize((width, height), Image.Resampling.BILINEAR)
-            self.pixels[k] = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+            self.pixels[k] = fitted(load_image(root / names[k]), height, width)
 
         with ThreadPoolExecutor(threads) as pool:
             for _ in progress(pool.map(read, range(len(names))), len(names), "reading images"):
                 pass
+
+    @classmethod
+    def of(cls, pixels: Tensor) -> ImageStore:
+        """Images (N, 3, H, W) uint8 that were read already."""
+        store = cls.__new__(cls)
+        store.pixels = pixels
+        return store
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -102,6 +106,13 @@ class ImageStore:
             pixels = augmentation.move(pixels)
         pixels = normalise(pixels)
         return augmentation.erase(pixels) if augmentation is not None else pixels
+
+
+def fitted(image: Image.Image, height: int, width: int) -> Tensor:
+    """An RGB image at a model's size: (3, H, W) uint8."""
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def normalise(pixels: Tensor) -> Tensor:

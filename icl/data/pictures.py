@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -17,18 +18,22 @@ MAX_ASPECT = 200
 RESTORE = "Restore the image and run again."
 
 
-def load_image(path: Path) -> Image.Image:
+def load_image(path: Path, content: BinaryIO | None = None) -> Image.Image:
     """Read a picture of any format and mode that Pillow decodes, as the RGB that a viewer shows (`colours.as_shown`).
 
     PostScript is refused: a program of its own would have to run it.
+
+    Args:
+        content: the file, where it is open already, or never was one; the path then only names it.
 
     Raises:
         InputError: missing, no file, not to be read, damaged, or of more than `MAX_PIXELS`; names the file.
     """
     path = Path(path)
-    _require_file(path)
+    if content is None:
+        require_file(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else content) as image:
             _require_size(path, image)
             if image.format == "EPS":
                 raise InputError(str(path), "PostScript", "an image of pixels", "Convert it to PNG or JPEG.")
@@ -46,8 +51,12 @@ def load_image(path: Path) -> Image.Image:
     return shown
 
 
-def _require_file(path: Path) -> None:
-    """A pipe or a device would be read for ever."""
+def require_file(path: Path) -> None:
+    """That a path is a plain file: a pipe or a device would be read for ever.
+
+    Raises:
+        InputError: it is not, or may not be looked at.
+    """
     try:
         mode = path.stat().st_mode
     except PermissionError as error:

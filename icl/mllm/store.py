@@ -122,7 +122,7 @@ class CachedBackend:
         return self.backend.identity(task)
 
     def forget_images(self) -> None:
-        """Drop what the back-end keeps of images."""
+        """The back-end's: drop what it keeps of images beside the store."""
         self.backend.forget_images()
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:

@@ -37,6 +37,7 @@ STAGE_VERSIONS = {
     "describe": 1,
     "pack": 1,
     "people": 1,
+    "index": 1,
     "report": 4,
     "figures": 2,
     "pretrain": 1,

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from icl.apps.index.files import image_files
 from icl.apps.page import page
-from icl.apps.search import image_files, search
+from icl.apps.search import search
 from icl.apps.shipped import Judge as Asked
 from icl.errors import InputError
 from icl.mllm.protocol import Answer

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from icl.apps.index.files import image_files
 from icl.apps.page import page
-from icl.apps.search import Found, Gallery, image_files, rank, search
+from icl.apps.search import Found, Gallery, rank, search
 from icl.apps.shipped import SHIPPED, shipped_judge
 from icl.errors import InputError
 from icl.synthpedes.attributes import sample_shot, visible
@@ -79,7 +80,7 @@ def test_evidence_moves_the_first_images_and_finds_more(folder, gallery, way):
     if way == "captionsevidence":
         with pytest.raises(InputError, match="captions"):
             search(folder[1][0], gallery, judge=judge)
-        gallery = gallery.described_by(judge.backend, judge.mllm)
+        gallery = Gallery.read(folder[0], describe=judge)
         assert len(gallery.described) == 24 and all("person" in text.lower() or text for text in gallery.described)
     first = {"before": 0, "after": 0}
     for number, caption in enumerate(folder[1]):
