@@ -73,7 +73,7 @@ rule results_file:
     resources:
         **job("tables", minutes=10),
     params:
-        table=stages.table_part(settings),
+        rows=stages.table_part(settings)["rows"],
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/results_file.py"

@@ -31,13 +31,14 @@ TIMED = {
     "rerank captions",
     "rerank captionsevidence",
 }
+DRAWN = {"benchmark", "check_frozen"}
 TRAINS = {"train_retriever", "import_retriever"}
 TABLES = {"table", "paper_tables", "transfer_tables", "report_page"}
 ESTIMATE = {"estimate"}
 """It measures speed as the configuration is, so that every key of what it counts and asks matters to it."""
 
 RERUNS = {
-    "methods": TABLES | {"export_answers"},
+    "methods": TABLES | {"export_answers", "results_file"},
     "seeds": TABLES
     | {
         "beyond_tables",
@@ -49,6 +50,7 @@ RERUNS = {
         "search",
         "release",
         "make_pack",
+        "results_file",
     },
     "results": "every path",
     "threads": NOTHING,
@@ -58,6 +60,7 @@ RERUNS = {
     "noise_variants": {"noise"},
     "datasets.*.layout": {
         "benchmark",
+        "check_frozen",
         "pairs",
         "table",
         "paper_tables",
@@ -68,16 +71,16 @@ RERUNS = {
     },
     "datasets.*.root": "another benchmark",
     "datasets.*.generator": "another benchmark",
-    "datasets.*.domain": {"benchmark"},
+    "datasets.*.domain": DRAWN,
     "datasets.*.table": "other rows",
     "datasets.*.fine_grained": TABLES,
     "datasets.*.download": "another benchmark",
     "datasets.*.download_url": NOTHING,
-    "datasets.*.seed": {"benchmark"},
-    "datasets.*.train_identities": {"benchmark"},
-    "datasets.*.val_identities": {"benchmark"},
-    "datasets.*.test_identities": {"benchmark"},
-    "datasets.*.images_per_identity": {"benchmark"},
+    "datasets.*.seed": DRAWN,
+    "datasets.*.train_identities": DRAWN,
+    "datasets.*.val_identities": DRAWN,
+    "datasets.*.test_identities": DRAWN,
+    "datasets.*.images_per_identity": DRAWN,
     "datasets.*.sft_pairs": {"sft_records"},
     "datasets.*.text_length": TRAINS,
     "datasets.*.xi": {"choose_parameters thi"},
@@ -192,8 +195,8 @@ def other_value(key, schema):
         return CHANGED[key]
     schema = {**schema, **next((s for s in schema.get("anyOf", []) if s["type"] != "null"), {})}
     default = schema.get("default")
-    if "enum" in schema:
-        return next(value for value in schema["enum"] if value != default)
+    if choices := schema.get("enum") or schema.get("examples"):
+        return next(value for value in choices if value != default)
     if schema["type"] == "boolean":
         return not default
     if schema["type"] == "string":
