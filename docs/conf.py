@@ -50,6 +50,7 @@ ROOMS = {
     "retriever": "Model, losses, CCD, training, weights, encoding",
     "rerank": "Ways to re-rank",
     "apps": "Search",
+    "human": "People in the loop: packs, sessions, measures",
     "pretrain": "The small models",
     "workflow": "Configuration, stages, paths, rows",
     "report": "Tables, figures, pages",
