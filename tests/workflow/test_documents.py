@@ -14,6 +14,7 @@ from PIL import Image
 from running import HOUSE
 
 COMMANDS = commands()
+DOCS = HOUSE / "docs"
 SOMETHING = {
     "make": r"\A(?!.*Nothing to be done).*\S",
     "snakemake": r"Job stats:",
@@ -33,6 +34,16 @@ def test_every_linked_page_is_there():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_sites_contents():
+    """Sphinx warns of others, and `make docs` then fails."""
+    listed = {
+        name
+        for block in re.findall(r"```{toctree}\n(.*?)```", (DOCS / "index.md").read_text(), re.S)
+        for name in block.split()
+    }
+    assert {page.stem for page in DOCS.glob("*.md")} - {"index"} <= listed
 
 
 @pytest.fixture(scope="module")
