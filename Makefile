@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint types coverage docs wheel bench draws env schema clean clean-all help
+.PHONY: table report test fast slow more lint types coverage docs wheel bench gpu draws env schema clean clean-all help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -77,6 +77,9 @@ bench: $(STAMP)  ## costly things beside the usual ways, and their growth; resul
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_index
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_feedback
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_growth
+
+gpu: $(STAMP)  ## what a GPU changes, checked and measured; results/gpu.json (ICL_DEVICE=cpu: the same on a CPU)
+	ICL_DEVICE=$(ICL_DEVICE) $(BIN)/python -m tests.gpu.check
 
 # Other people, pictures and captions than the default's, and models trained on them: seeds of the data, not of the training.
 DRAWS ?= 1 2 3

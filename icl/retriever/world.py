@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from icl.device import chosen_device
+
 
 @dataclass(frozen=True)
 class World:
@@ -25,8 +27,8 @@ class World:
     def current(cls) -> World:
         """Join the processes of `torchrun` (NCCL on GPUs, gloo on CPUs); alone where it did not start this one."""
         rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        device = torch.device("cpu")
-        if torch.cuda.is_available():
+        device = chosen_device()
+        if device.type == "cuda":
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(device)
         if size > 1 and not dist.is_initialized():

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from icl.device import chosen_device
 from icl.errors import InputError
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _load_weights(folder: str, dtype: torch.dtype, device: torch.device) -> nn.M
 def arithmetic(precision: str) -> torch.dtype:
     """Type of a model's weights: that of `mllm.precision`; auto is bfloat16 on a GPU and float32 on a CPU."""
     if precision == "auto":
-        precision = "bfloat16" if torch.cuda.is_available() else "float32"
+        precision = "bfloat16" if chosen_device().type == "cuda" else "float32"
     return getattr(torch, precision)
 
 
@@ -202,7 +203,7 @@ def load_qwen_vl(
     """
     from transformers import AutoProcessor
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = chosen_device()
     model = _load_weights(model_folder, arithmetic(precision), device)
     processor = AutoProcessor.from_pretrained(model_folder, trust_remote_code=False)
     if device.type == "cpu":

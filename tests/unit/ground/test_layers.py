@@ -5,7 +5,7 @@ import ast
 import pytest
 from running import HOUSE
 
-GROUND = ("errors", "progress", "files", "registry", "fields", "markup", "home")
+GROUND = ("errors", "progress", "files", "registry", "fields", "markup", "device", "home")
 ROOMS = (
     "ranking",
     "data",
