@@ -20,7 +20,7 @@ from icl.fields import decisive, to_mapping
 from icl.report import titles
 from icl.report.figures import FIGURES
 from icl.rerank.ways import WAYS
-from icl.workflow import answers, local, names, paths, resources, rows, searching, stages
+from icl.workflow import answers, local, names, paths, persons, resources, rows, searching, stages
 from icl.workflow.config import load_settings
 
 min_version("9.27")
@@ -104,4 +104,5 @@ include: "rules/rerank.smk"
 include: "rules/beyond.smk"
 include: "rules/figures.smk"
 include: "rules/search.smk"
+include: "rules/human.smk"
 include: "rules/pretrain.smk"

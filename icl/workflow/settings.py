@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from icl.apps.settings import SearchSettings
 from icl.data.settings import DatasetSettings
 from icl.fields import SEED_LIMIT, setting
+from icl.human.settings import HumanSettings
 from icl.mllm.settings import MLLMSettings, SFTSettings
 from icl.pretrain.settings import PretrainSettings
 from icl.rda.settings import RDASettings
@@ -71,6 +72,7 @@ class Settings:
     thi: THISettings = field(default_factory=THISettings, metadata={"help": "THI."})
     rerank: RerankSettings = field(default_factory=RerankSettings, metadata={"help": "Re-rankings beyond the paper's."})
     search: SearchSettings = field(default_factory=SearchSettings, metadata={"help": "Search in one's own images."})
+    human: HumanSettings = field(default_factory=HumanSettings, metadata={"help": "A person in the loop."})
     jobs: JobSettings = field(default_factory=JobSettings, metadata={"help": "Cluster jobs."})
     pretrain: PretrainSettings = field(default_factory=PretrainSettings, metadata={"help": "Pre-training."})
 

@@ -31,6 +31,7 @@ STAGE_VERSIONS = {
     "sweeps": 7,
     "rerank": 6,
     "describe": 1,
+    "human": 1,
     "report": 4,
     "figures": 2,
     "pretrain": 1,

@@ -14,6 +14,7 @@ ROOMS = (
     "rda",
     "retriever",
     "rerank",
+    "human",
     "apps",
     "pretrain",
     "workflow",
