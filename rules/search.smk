@@ -1,14 +1,48 @@
-# Rank one's own images for a text, with ICL of the first benchmark and seed, shipped or trained here (search.models):
+# Index and rank one's own images for a text, with ICL of the first benchmark and seed, shipped or trained here (search.models):
+# `snakemake --cores all index --config 'search={gallery: path/to/folder}'`
 # `snakemake --cores all search --config 'search={query: "a man in a red jacket", gallery: path/to/folder}'`
 SEARCHED = f"{searching.searched(settings)}/rda"
 
 
+DESCRIBED = settings.search.way != "none" and WAYS[settings.search.way].described
+
+
+# Encode a folder's images once, and let the MLLM describe them where search.way asks for that. What is known of pictures is
+# kept by their content beside the output, so that this rule does only what is new; without search.gallery, of the embedded
+# benchmark's test images.
+rule index:
+    input:
+        model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
+        gallery=lambda w: or_stop(searching.gallery_files, settings),
+    output:
+        f"{RESULTS}/index/index.json",
+    log:
+        f"{RESULTS}/logs/index.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "tables"),
+        runtime=1440,
+        gpu=resources.gpus(settings),
+        gpu_model=resources.gpu_type(settings),
+    params:
+        files=lambda w: searching.gallery_state(settings),
+        gallery=settings.search.gallery,
+        describe=stages.mllm_part(settings, "describe") if DESCRIBED else {},
+        answers=f"{RESULTS}/answers/search",
+        version=stages.STAGE_VERSIONS["index"],
+    script:
+        "../workflow_scripts/index.py"
+
+
 rule search:
     input:
+        asked=lambda w: or_stop(searching.asked, settings),
+        index=f"{RESULTS}/index/index.json",
         model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
         adapter=lambda w: or_stop(searching.models, settings, searching.folder_of()).adapter,
         chosen=lambda w: or_stop(searching.models, settings, searching.folder_of()).chosen,
-        gallery=lambda w: or_stop(searching.asked, settings),
     output:
         f"{RESULTS}/search/index.html",
     log:
@@ -25,7 +59,6 @@ rule search:
         search=to_mapping(settings.search),
         mllm=stages.mllm_part(settings, "thi"),
         settings=stages.way_part(settings, settings.search.way) if settings.search.way != "none" else {},
-        answers=f"{RESULTS}/answers/search",
         version=stages.STAGE_VERSIONS["report"],
     script:
         "../workflow_scripts/search.py"

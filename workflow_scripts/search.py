@@ -5,21 +5,17 @@ from pathlib import Path
 from _glue import job, say, settings_of
 
 with job(snakemake):
+    from icl.apps.index import Index
     from icl.apps.page import page
-    from icl.apps.search import Gallery, search
+    from icl.apps.search import search
     from icl.apps.shipped import Judge, read_chosen
     from icl.mllm.backends.registry import adapter_of, open_backend
-    from icl.mllm.store import AnswerStore, CachedBackend
-    from icl.rerank.ways import WAYS
     from icl.workflow.searching import folder_of, models
 
     given, settings, judge = snakemake.input, settings_of(snakemake), None
     query, way = settings.search.query, settings.search.way
-    gallery = Gallery.read(Path(settings.search.gallery), Path(given.model).parent)
+    gallery = Index.open(settings.search.gallery, Path(given.model).parent, Path(given.index).parent)
     if way != "none":
-        if WAYS[way].described:  # kept by content, so that only new or changed pictures are described
-            store = AnswerStore(Path(snakemake.params.answers), "gallery")
-            gallery = gallery.described_by(CachedBackend(open_backend(settings.mllm), store), settings.mllm)
         backend = open_backend(settings.mllm, adapter_of("lora", given.adapter))
         chosen = read_chosen(way, [Path(path) for path in given.chosen])
         judge = Judge(backend, settings.mllm, way, chosen, settings.thi, settings.rerank)

@@ -1,12 +1,14 @@
-"""Which models the target `search` answers with, and what it needs before any job."""
+"""Which models the targets `index` and `search` answer with, and what they need before any job."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from icl.apps import shipped
+from icl.apps.index.files import image_files, stamp
 from icl.data.settings import DatasetSettings
 from icl.errors import InputError
 from icl.fields import decisive, to_mapping
@@ -17,6 +19,7 @@ from icl.workflow import paths, stages
 from icl.workflow.settings import Settings
 
 _MLLM = tuple(dict.fromkeys((*stages.MLLM_KEYS["augment"], *stages.MLLM_KEYS["lora"])))
+_GIVEN = "--config 'search={query: a man in a red jacket, gallery: path/to/folder}'"
 _PARTS = {"retriever": RetrieverSettings, "rda": RDASettings, "sft": SFTSettings, "mllm": MLLMSettings}
 
 
@@ -44,16 +47,57 @@ def asked(settings: Settings) -> str:
     Raises:
         InputError: no query, no folder, or one that is not there.
     """
-    given = "--config 'search={query: a man in a red jacket, gallery: path/to/folder}'"
     for key in ("query", "gallery"):
         if not getattr(settings.search, key).strip():
             raise InputError(
-                f"config key search.{key}", "an empty text", "a query and a gallery", f"Give both: {given}"
+                f"config key search.{key}", "an empty text", "a query and a gallery", f"Give both: {_GIVEN}"
             )
-    if not Path(settings.search.gallery).is_dir():
-        found = f"'{settings.search.gallery}', which is no folder"
-        raise InputError("config key search.gallery", found, "a folder of images", "Correct the path.")
-    return settings.search.gallery
+    return gallery(settings)
+
+
+def gallery(settings: Settings) -> str:
+    """The folder to index: the given one, or the test images of the first benchmark where the workflow draws it.
+
+    Raises:
+        InputError: none of them, or a folder that is not there.
+    """
+    given = settings.search.gallery
+    if not given.strip():
+        if settings.datasets[searched(settings)].generator:
+            return f"{paths.image_root(settings, searched(settings))}/test"
+        expected = "a folder of images"
+        raise InputError("config key search.gallery", "an empty text", expected, f"Give one: {_GIVEN}")
+    if not Path(given).is_dir():
+        raise InputError(
+            "config key search.gallery", f"'{given}', which is no folder", "a folder of images", "Correct it."
+        )
+    return given
+
+
+def gallery_files(settings: Settings) -> list[str]:
+    """What has to be there before the gallery is indexed.
+
+    Raises:
+        InputError: as `gallery`.
+    """
+    own = settings.search.gallery.strip()
+    folder = gallery(settings)
+    return [folder] if own else paths.generated_files(settings, searched(settings))
+
+
+def gallery_state(settings: Settings) -> str:
+    """What the given folder's images look like now, so that they are indexed again after one came, changed or went.
+
+    Empty where none is given, or where there is none; that is said elsewhere.
+    """
+    folder = Path(settings.search.gallery)
+    if not settings.search.gallery.strip():
+        return ""
+    try:
+        stamps = [(name, stamp(folder / name)) for name in image_files(folder)]
+    except InputError:
+        return ""
+    return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
 
 
 def folder_of(name: str = "models/synthpedes-icl") -> Path:

@@ -32,6 +32,7 @@ STAGE_VERSIONS = {
     "rerank": 6,
     "describe": 1,
     "human": 1,
+    "index": 1,
     "report": 4,
     "figures": 2,
     "pretrain": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,15 @@ from icl.apps.index.captions import describe_all, prune, read_captions
 from icl.apps.index.files import image_files, is_settled, stamp
 from icl.apps.index.looking import Looked, look
 from icl.apps.index.place import MANIFEST, Manifest, Place
-from icl.apps.index.shelf import BLOCK, Item, Shelf
+from icl.apps.index.shelf import Item, Shelf
+from icl.apps.index.streamed import Vectors, similarities
 from icl.apps.shipped import SHIPPED, Judge
 from icl.data.images import ImageStore, fitted
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
 from icl.files import reason
 from icl.progress import announce, task
-from icl.ranking.scores import EmbeddingScores, best_columns
+from icl.ranking.scores import best_columns
 from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
@@ -78,10 +79,12 @@ class Index:
             with place.alone() as only:
                 manifest = _brought_up_to_date(place, gallery, model)
                 if describe is not None:
-                    pictures = {digest: gallery / name for name, digest in reversed(manifest.contents())}
+                    pictures: dict[str, Path] = {}
+                    for name, digest in manifest.contents():
+                        pictures.setdefault(digest, gallery / name)
                     others = place.folder.parents[1].glob(f"*/{place.folder.name}/{place.captions.name}")
                     by = describe_all(place.captions, pictures, describe, others)
-                    manifest = Manifest(**{**vars(manifest), "describer": by})
+                    manifest = replace(manifest, describer=by)
                     place.put(manifest)
                 prune(place.captions, (digest for _, digest in manifest.contents()))
                 if only:
@@ -130,23 +133,18 @@ class Index:
         return [self.folder / name for name in self.names]
 
     @property
-    def bge(self) -> np.ndarray:
-        """(G, D), on disk."""
-        return self.shelf.bge
-
-    @property
-    def tse(self) -> np.ndarray:
-        """(G, E), on disk."""
-        return self.shelf.tse
+    def vectors(self) -> Vectors:
+        """BGE (G, D) and TSE (G, E), on disk."""
+        return self.shelf.bge, self.shelf.tse
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def encode(self, texts: list[str]) -> tuple[np.ndarray, ...]:
+    def encode(self, texts: list[str]) -> Vectors:
         """BGE and TSE of texts."""
         return tuple(part.numpy() for part in encode_texts(self.model, self.tokenizer, texts))
 
-    def encode_image(self, image: Image.Image) -> tuple[np.ndarray, ...]:
+    def encode_image(self, image: Image.Image) -> Vectors:
         """BGE (1, D) and TSE (1, E) of a picture, which need not be of the gallery."""
         pixels = fitted(image.convert("RGB"), *image_size(self.model))
         return tuple(part.numpy() for part in encode_images(self.model, ImageStore.of(pixels[None])))
@@ -159,14 +157,9 @@ class Index:
         """Similarities (G,) of a picture to the images."""
         return self.similar_to(self.encode_image(image))[0]
 
-    def similar_to(self, vectors: tuple[np.ndarray, ...]) -> np.ndarray:
+    def similar_to(self, vectors: Vectors) -> np.ndarray:
         """Similarities (N, G) of N texts or pictures, given by BGE (N, D) and TSE (N, E); reads the images' once, in blocks."""
-        out = np.empty((len(vectors[0]), len(self)), dtype=np.float32)
-        for start in range(0, len(self), BLOCK):
-            rows, count = slice(start, start + BLOCK), 2 if self.tse.shape[1] else 1
-            block = (self.bge[rows], self.tse[rows])
-            out[:, rows] = EmbeddingScores(tuple(vectors[:count]), block[:count]).rows(slice(None))
-        return out
+        return similarities(vectors, self.vectors)
 
     def first(self, text: str, k: int) -> list[tuple[int, float]]:
         """The k images most similar to a text, as (column, similarity)."""
@@ -180,7 +173,7 @@ class Index:
     def embeddings(self, query: str) -> Embeddings:
         """Of one query and the images; every image is an identity of its own, as nobody knows better."""
         numbers, one = np.arange(len(self)), np.zeros(1, dtype=np.int64)
-        return Embeddings(self.bge, self.tse, *self.encode([query]), numbers, numbers, one, one)
+        return Embeddings(*self.vectors, *self.encode([query]), numbers, numbers, one, one)
 
 
 def _opened(retriever: Path) -> tuple[RDE, CaptionTokenizer]:
@@ -213,7 +206,7 @@ def _brought_up_to_date(place: Place, gallery: Path, model: RDE) -> Manifest:
     if manifest.contents() != old.contents():
         items = (shelf.item(row) for shelf, row in (known[bytes.fromhex(digests[n])] for n in files))
         shelf = place.add(items, model.backbone.dim)
-        manifest = Manifest(**{**vars(manifest), "shelf": shelf.folder.name})
+        manifest = replace(manifest, shelf=shelf.folder.name)
     place.put(manifest)
     _tell(gallery, manifest, encoded, len(old.files.keys() - files.keys()))
     return manifest
@@ -224,9 +217,7 @@ def _before(place: Place) -> Manifest:
     if not (place.folder / MANIFEST).exists():
         return Manifest("", "", {})
     try:
-        manifest, shelf = place.read()
-        if not shelf.is_whole():
-            raise InputError(str(shelf.folder), "changed vectors", "those that were written", "Index again.")
+        manifest, _ = place.read()
     except InputError as error:
         announce(f"WARNING {error.where}: {error.found}; all files are looked at again")
         return Manifest("", "", {})

@@ -72,6 +72,8 @@ class Place:
                 shelf = Shelf.open(self.folder / manifest.shelf)
                 if len(shelf) != len(manifest.files):
                     raise ValueError(f"{len(manifest.files)} files, {len(shelf)} vectors")
+                if not shelf.is_whole():
+                    raise ValueError("other vectors than were written")
                 return manifest, shelf
             except FileNotFoundError as error:
                 raise self._absent() from error

@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from icl.apps.index.streamed import BLOCK
 from icl.errors import InputError
 
 CARD, VECTORS, DIGESTS, ENDS, THUMBNAILS = "shelf.json", "vectors.f32", "sha256.bin", "ends.i64", "thumbnails.bin"
 DIGEST = 32
 """Bytes of a sha256."""
-BLOCK = 4096
-"""Rows of vectors that are looked at together: 25 MB of CLIP's."""
 
 
 class Item(NamedTuple):
