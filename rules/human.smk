@@ -5,6 +5,7 @@ PACKED = searching.searched(settings)
 
 localrules:
     human_pack,
+    human,
 
 
 rule human_pack:
@@ -37,6 +38,58 @@ rule make_pack:
         mllm=stages.mllm_part(settings, "thi"),
         answers=lambda w: or_stop(persons.answers_folder, settings),
         root=paths.image_root(settings, PACKED),
-        version=stages.STAGE_VERSIONS["human"],
+        version=stages.STAGE_VERSIONS["pack"],
     script:
         "../workflow_scripts/human_pack.py"
+
+
+# They answer the queries of the people's sessions, or of sessions of their own where nobody took part yet.
+rule simulate_people:
+    input:
+        pack=f"{RESULTS}/human/pack",
+    output:
+        directory(f"{RESULTS}/human/simulated"),
+    log:
+        f"{RESULTS}/logs/simulate_people.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "retriever"),
+        runtime=60,
+        gpu=0,
+    params:
+        codes=simulated_codes([Path(path).stem for path in persons.journals(settings)], settings.human.simulated),
+        version=stages.STAGE_VERSIONS["people"],
+    script:
+        "../workflow_scripts/simulate_people.py"
+
+
+rule human_table:
+    input:
+        pack=f"{RESULTS}/human/pack",
+        simulated=f"{RESULTS}/human/simulated",
+        journals=persons.journals(settings),
+    output:
+        multiext(f"{RESULTS}/tables/human", ".csv", ".md", ".tex"),
+        reported_table(RESULTS, "human"),
+        table=f"{RESULTS}/human.csv",
+    log:
+        f"{RESULTS}/logs/human_table.log",
+    conda:
+        "../config/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=resources.memory(settings, "retriever"),
+        runtime=30,
+        gpu=0,
+    params:
+        bootstrap=settings.bootstrap,
+        version=stages.STAGE_VERSIONS["people"],
+    script:
+        "../workflow_scripts/human_table.py"
+
+
+rule human:
+    input:
+        f"{RESULTS}/human.csv",

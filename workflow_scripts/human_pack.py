@@ -14,7 +14,7 @@ with job(snakemake):
     given, settings, out = snakemake.input, settings_of(snakemake), Path(snakemake.output[0])
     rows, retriever = split_of(read_pairs(Path(given.pairs)), "test"), Path(given.model).parent
     adapter = adapter_of("lora", given.adapter)
-    split = open_split(rows, Path(snakemake.params.root), retriever, settings.mllm, settings.thi, adapter)
+    split, length = open_split(rows, Path(snakemake.params.root), retriever, settings.mllm, settings.thi, adapter)
     make_pack(
         out,
         searching.searched(settings),
@@ -24,6 +24,7 @@ with job(snakemake):
         split.stored(Path(snakemake.params.answers), snakemake.rule),
         read_chosen("thi", [Path(path) for path in given.chosen])["xi"],
         settings.human,
+        length,
         persons.models(settings).who,
         Path(given.truth[0]) if given.truth else None,
     )

@@ -35,6 +35,7 @@ def make_pack(
     backend: Backend,
     xi: float,
     human: HumanSettings,
+    text_length: int,
     models: str,
     truth: Path | None = None,
 ) -> None:
@@ -42,8 +43,9 @@ def make_pack(
     come to; write the pack.
 
     Args:
-        name: the benchmark. split: the test split, with the text encoder. rows: its pairs table. retriever: its weights' folder.
+        name: the benchmark. split: the test split, with the text encoder. rows: its pairs table. retriever: its weights.
         backend: with stored answers, so that an interrupted run asks only what is missing. xi: THI's threshold.
+        text_length: tokens that the text encoder reads.
         models: who answered, in words. truth: attributes of a generated benchmark's images; None for a real one.
 
     Raises:
@@ -78,6 +80,7 @@ def make_pack(
         "shared": human.shared,
         "own_queries": human.own,
         "shown": human.shown,
+        "text_length": text_length,
     }
     arrays = {
         "candidates": candidates,
@@ -94,8 +97,8 @@ def make_pack(
 
 def open_split(
     rows: pd.DataFrame, root: Path, retriever: Path, mllm: MLLMSettings, thi: THISettings, adapter: str | None
-) -> Split:
-    """A split with its embeddings computed here, the text encoder and the MLLM.
+) -> tuple[Split, int]:
+    """A split with its embeddings computed here, the text encoder and the MLLM; and the tokens that the encoder reads.
 
     Args:
         rows: its pairs table. root: image root. retriever: its weights' folder. adapter: as in `open_backend`.
@@ -108,7 +111,7 @@ def open_split(
         return tuple(part.numpy() for part in encode_texts(model, tokenizer, texts))
 
     captions, backend = captions_of(rows).caption.tolist(), open_backend(mllm, adapter)
-    return Split(found, captions, images, encoder, None, backend, mllm, thi, RerankSettings())
+    return Split(found, captions, images, encoder, None, backend, mllm, thi, RerankSettings()), tokenizer.length
 
 
 def own_columns(rows: pd.DataFrame) -> np.ndarray:

@@ -180,10 +180,11 @@ def summary_of(pack: Pack, ranking: Ranking, protocol: str, answers: Sequence[di
     """What one session did, for its last page: it tells the truth.
 
     Returns:
-        `queries` answered to the end, `answers`, `abstentions`, `seconds_median` and `seconds_p90` (None without answers); where
-        a query was answered to its end also `rank1` and `map` in percent, each {"caption": the written caption alone, "before": the first question, "after": all}; `hits` {k: percent by round};
-        `best_log_rank_integral`; of a judge `anchors`, `right_anchors`, `kappa_mllm`, `kappa_truth`; `each` query's
-        {"query", "text", "rank_caption", "rank_before", "rank_after", "anchor", "right", "images": columns of the person}.
+        `queries` answered to the end, `answers`, `abstentions`, `seconds_median`, `seconds_p90` (None without answers). Where a
+        query was answered to its end, also `rank1` and `map` in percent, each {"caption": the written caption alone, "before":
+        the first question, "after": all}; `hits` {k: percent by round}; `best_log_rank_integral`; of a judge `anchors`,
+        `right_anchors`, `kappa_mllm`, `kappa_truth`; and `each` query's {"query", "text", "rank_caption", "rank_before",
+        "rank_after", "anchor", "right", "images": columns of the person}.
     """
     found, own = played(pack, ranking, protocol, answers), counted(answers)
     middle, late = seconds(own)

@@ -30,7 +30,7 @@ from icl.retriever.encoding.vectors import Embeddings
 FACTS, VECTORS, ANSWERS = "pack.json", "embeddings.npz", "answers.npz"
 REMEDY = "Make it again: snakemake --cores all human_pack"
 COMMON = "queries of all sessions"
-NUMBERS = ("xi", "rounds", "weight", "shared", "own_queries", "shown")
+NUMBERS = ("xi", "rounds", "weight", "shared", "own_queries", "shown", "text_length")
 ARRAYS = ("candidates", "top1", "yes", "yes_share", "own", "looks", "pool", "pairs", "refined_bge", "refined_tse")
 
 
@@ -44,6 +44,7 @@ class Pack:
         embeddings: similarities and identities. subtexts: what T_vqa said of each gallery image. seen: attributes of each
             gallery image, of a generated benchmark; else None.
         xi, rounds, weight: THI's. shared, own_queries: queries of a session. shown: first images of a witness's question.
+        text_length: tokens that the text encoder reads.
         candidates: (Q, K) columns of the first images. top1: (Q,) similarity of the first. yes, yes_share: (Q, K) whether the
             MLLM says Yes of each, and how probable that is. own: (Q,) column of the image that a query was written of.
             looks: (Q,) column of another picture of its identity, -1 for none. pool: (P,) queries that sessions draw from.
@@ -68,6 +69,7 @@ class Pack:
     shared: int
     own_queries: int
     shown: int
+    text_length: int
     candidates: np.ndarray
     top1: np.ndarray
     yes: np.ndarray

@@ -13,6 +13,7 @@ TABLES = {
     "time": "Supplementary Table 1: seconds per query",
     "beyond": "Every way to re-rank, and what it costs",
     "bounds": "Bounds: judges that look at nothing, or know the answer",
+    "human": "A person where the MLLM stands, and a witness",
     "draws": "Every way to re-rank, on several drawings of the benchmark",
     "draw_tests": "Differences between rows over all drawings (by identity)",
     "draw_pairs": "Gain on every pair of benchmarks, over all drawings",
