@@ -39,9 +39,8 @@ def make_places(folder: Path, identities: int = 8, **human) -> Places:
     )
     settings = HumanSettings(**{"shared": 3, "own": 2, "pool": 12, **human})
     pack = folder / "pack"
-    make_pack(
-        pack, "synth", split, rows, SHIPPED, judge.backend, XI, settings, "the shipped ICL", folder / "truth.parquet"
-    )
+    told = dict(models="the shipped ICL", truth=folder / "truth.parquet", text_length=tokenizer.length)
+    make_pack(pack, "synth", split, rows, SHIPPED, judge.backend, XI, settings, **told)
     return Places(pack=pack, sessions=folder / "sessions", store=folder / "index")
 
 

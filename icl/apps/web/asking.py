@@ -80,10 +80,10 @@ def _weigh(search: Search, gallery: Gallery, mind: Mind) -> None:
     base = search.said.base
     columns = best_columns(-base, min(mind.evidence.rerank.evidence_top_k, len(base))).tolist()
     shares = mind.shares(search.text, [gallery.paths[k] for k in columns])
-    found = {k: round(p, 4) for k, p in zip(columns, shares, strict=True)}
+    found = dict(zip(columns, shares, strict=True))
     with search.lock:
         said = replace(search.said, shares=found)
-        search.change(said, "T_loc", yes_probability={str(k): p for k, p in found.items()})
+        search.change(said, "T_loc", yes_probability={k: round(p, 4) for k, p in found.items()})
 
 
 def _interact(search: Search, gallery: Gallery, mind: Mind) -> None:

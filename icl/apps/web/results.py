@@ -46,7 +46,7 @@ def _image(site: Site, search: Search, place: int, column: int) -> dict:
         "similarity": float(base[column]),
         "after": float(search.scores[column]),
         "name": site.gallery.name(column),
-        "yes_probability": share,
+        "yes_probability": None if share is None else round(share, 4),
         "verdict": said.verdicts.get(column, ""),
         "saw": search.saw.get(column) or site.gallery.subtexts(column),
         "reasons": reasons(search, column),
@@ -83,7 +83,7 @@ def dialogue(site: Site, search: Search) -> list[dict]:
     read = dict(zip(said.record["candidates"], said.record["yes"], strict=False)) if said.record else {}
     for column, share in said.shares.items():
         yes = read.get(column, share >= 0.5)  # THI's are read from the words
-        turns.append({"who": "MLLM", "column": column, "answer": "Yes" if yes else "No", "share": share})
+        turns.append({"who": "MLLM", "column": column, "answer": "Yes" if yes else "No", "share": round(share, 4)})
     for column, verdict in said.verdicts.items():
         turns.append({"who": "you", "column": column, "answer": VERDICTS[verdict], "share": None})
     for turn in turns:
@@ -131,7 +131,7 @@ def _public(event: dict, site: Site) -> dict:
     if "candidates" in event:
         named["candidates"] = [site.gallery.name(k) for k in event["candidates"]]
     if event["event"] == "T_loc":
-        named["yes_probability"] = {site.gallery.name(int(k)): p for k, p in event["yes_probability"].items()}
+        named["yes_probability"] = {site.gallery.name(k): p for k, p in event["yes_probability"].items()}
     return {**event, **named}
 
 

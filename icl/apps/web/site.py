@@ -66,7 +66,7 @@ class Site:
             now = time.monotonic()
             for code in [code for code, one in self.searches.items() if now - one.used > IDLE]:
                 del self.searches[code]
-            if len(self.searches) >= SEARCHES:
+            while len(self.searches) >= SEARCHES:
                 del self.searches[min(self.searches, key=lambda code: self.searches[code].used)]
             self.searches[search.code] = search
         return search
