@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from running import HOUSE
 
 from icl.apps.shipped import SHIPPED, shipped_judge
 from icl.apps.web.site import Site
@@ -54,3 +62,30 @@ def field(page: str, name: str, form: str = "") -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page[at:])
     assert found, name
     return found[1]
+
+
+@contextmanager
+def served(places: Places, *words: str) -> Iterator[str]:
+    """The application as its users start it, in a process of its own; gives its address."""
+    own = ["--pack", places.pack, "--sessions", places.sessions, "--store", places.store, "--port", "0"]
+    call = [sys.executable, "-m", "icl.apps.web", *map(str, own), *words]
+    with subprocess.Popen(call, cwd=HOUSE, stderr=subprocess.PIPE, text=True) as process:
+        said = []
+        try:
+            for line in process.stderr:
+                said.append(line)
+                if found := re.search(r"open (http://127\.0\.0\.1:\d+) in a browser", line):
+                    # Whatever it says from now on is read, so that it never waits for us.
+                    threading.Thread(target=lambda: said.extend(process.stderr), daemon=True).start()
+                    yield found[1]
+                    break
+            else:
+                raise AssertionError("".join(said)[-3000:])
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                status = process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        assert status == 0 and "Traceback" not in "".join(said), "".join(said)[-3000:]

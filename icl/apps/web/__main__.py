@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: nothing is looked up elsewhere, not even in vain
@@ -31,7 +32,8 @@ def main(words: list[str] | None = None) -> int:
     # No access log: it would keep who asked for which page and when.
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none"))
     announce(f"open http://{own.getsockname()[0]}:{own.getsockname()[1]} in a browser; Ctrl-C ends it")
-    server.run(sockets=[own])
+    with suppress(KeyboardInterrupt):  # it raises what it was ended by, once all is closed
+        server.run(sockets=[own])
     return 0
 
 
