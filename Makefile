@@ -67,8 +67,10 @@ draws: $(STAMP)  ## all rows on three further drawings of the benchmarks, with t
 	done
 	$(BIN)/python -m icl.report.draws $(DRAWS:%=results/draw%) results/draws
 
-clean:  ## remove results, but neither those of paper scale nor answers that a server gave
-	@test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name paper ! -name answers -exec rm -rf {} +
+clean:  ## remove results, but neither those of paper scale nor answers that a server or people gave
+	@test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name paper ! -name answers ! -name human -exec rm -rf {} +
+	@if ls results/human/sessions/*.jsonl >/dev/null 2>&1; \
+	then echo "results/human stays: people answered (make clean-all removes it)"; else rm -rf results/human; fi
 	@if grep -qsE '"backend": "(openai|ollama)"' results/answers/*/*.jsonl; \
 	then echo "results/answers stays: a server answered (make clean-all removes it)"; else rm -rf results/answers; fi
 	@test ! -e results/paper || echo "results/paper stays (make clean-all removes it)"

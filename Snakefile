@@ -17,7 +17,6 @@ from _terminal import open_terminal
 
 from icl.apps.shipped import CHOSEN
 from icl.fields import decisive, to_mapping
-from icl.human.people import simulated_codes
 from icl.report import titles
 from icl.report.figures import FIGURES
 from icl.rerank.ways import WAYS

@@ -59,7 +59,7 @@ rule simulate_people:
         runtime=60,
         gpu=0,
     params:
-        codes=simulated_codes([Path(path).stem for path in persons.journals(settings)], settings.human.simulated),
+        codes=persons.simulated_codes(settings),
         version=stages.STAGE_VERSIONS["people"],
     script:
         "../workflow_scripts/simulate_people.py"

@@ -127,11 +127,12 @@ class Pack:
         """The queries of a session: the same `shared` ones for all, then `own_queries` that its code draws, in an order that
         it draws as well.
 
+        They depend on the benchmark and the pool alone, so that they are the same on every machine and with every model.
         Identities take turns: none has a second query while another one in the pool has none.
         """
         pids, pool = self.embeddings.text_pids, self.pool.tolist()
-        common = in_turns(pool, pids, random.Random(f"{self.hash} {COMMON}"))[: self.shared]
-        rng, rest = random.Random(f"{self.hash} {code}"), sorted({*pool} - {*common})
+        common = in_turns(pool, pids, random.Random(f"{self.name} {COMMON}"))[: self.shared]
+        rng, rest = random.Random(f"{self.name} {code}"), sorted({*pool} - {*common})
         chosen = common + in_turns(rest, pids, rng, common)[: self.own_queries]
         rng.shuffle(chosen)
         return chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,9 +137,3 @@ def simulate(person: Person, pack: Pack, folder: Path, code: str, encoder: Encod
         answer, text = person.answers(pack, session.queries[view.number - 1], view, rng)
         session.take(view.step, answer, text if answer in WRITTEN else "")
     return session
-
-
-def simulated_codes(sessions: Sequence[str], count: int) -> list[str]:
-    """Whose queries simulated people answer: those of the sessions of people, so that all rows stand on the same queries; where
-    nobody took part yet, those of `count` codes of their own."""
-    return sorted(sessions) or [f"simulated-{n:04d}" for n in range(1, count + 1)]

@@ -70,8 +70,8 @@ def human_table(pack: Pack, folders: Sequence[Path], samples: int) -> pd.DataFra
         method, knows (what no real person in that place would know), protocol, sessions, whole (sessions answered to their last
         query), queries, identities. Of those queries: rank1, map, each with the 95% interval by identity (_low, _high), after
         all rounds; rank1_r, map_r, hits1_r, hits5_r, hits10_r by round r (Hits@k: among the first k after that round or an
-        earlier one); best_log_rank_integral. Of all answers of ended sessions: answers, answers_per_query, abstentions,
-        seconds_median, seconds_p90, anchors, anchor_precision (percent), kappa_mllm, kappa_truth.
+        earlier one); best_log_rank_integral. Of whole sessions: anchors, anchor_precision (percent). Of all ended ones:
+        answers, answers_per_query, abstentions, seconds_median, seconds_p90 (people's alone), kappa_mllm, kappa_truth.
 
     Args:
         folders: of journals. samples: bootstrap samples.
@@ -160,13 +160,9 @@ def _accuracy(found: Played | None, common: np.ndarray, identities: np.ndarray, 
         low, high = bootstrap_interval(mean, identities, samples, BOOTSTRAP_SEED)
         line |= {metric: 100 * mean.mean(), f"{metric}_low": 100 * float(low), f"{metric}_high": 100 * float(high)}
     best = np.minimum.accumulate(found.first, axis=0)
-    shown: dict[str, Callable[[int], np.ndarray]] = {
-        "rank1": lambda r: found.first[r] == 1,
-        "map": lambda r: found.precision[r],
-    }
-    shown |= {f"hits{k}": lambda r, k=k: best[r] <= k for k in HITS}
-    for metric, at in shown.items():
-        line |= {f"{metric}_{r}": 100 * each(at(r)).mean() for r in range(rounds + 1)}
+    by_round = {"rank1": found.first == 1, "map": found.precision} | {f"hits{k}": best <= k for k in HITS}
+    for metric, values in by_round.items():
+        line |= {f"{metric}_{r}": 100 * each(values[r]).mean() for r in range(rounds + 1)}
     integrals = np.array([best_log_rank_integral(column[:, None]) for column in found.first.T])
     return line | {"best_log_rank_integral": each(integrals).mean()}
 

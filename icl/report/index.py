@@ -27,5 +27,7 @@ INDEX = """# What is in this folder
 | `gguf/<base or lora-seed<n>>/` | target `gguf`: the MLLM and each merged adapter for llama.cpp and Ollama |
 | `search/index.html` | what the target `search` found in one's own images |
 | `release/<name>-icl/` | target `release`: the trained retriever and adapter as models/ ships them |
+| `human.csv`, `human/pack/`, `human/simulated/` | target `human`: measured sessions, what they draw from, simulated people |
+| `human/sessions/*.jsonl` | journals of people's sessions: nothing can make them again |
 | `logs/`, `benchmarks_time/` | a log for each job; its time and memory |
 """

@@ -45,3 +45,10 @@ def answers_folder(settings: Settings) -> str:
 def journals(settings: Settings) -> list[str]:
     """The journals of people's sessions that are there."""
     return sorted(str(path) for path in Path(f"{settings.results}/human/sessions").glob(f"*{SUFFIX}"))
+
+
+def simulated_codes(settings: Settings) -> list[str]:
+    """Whose queries simulated people answer: those of people's sessions, so that all rows stand on the same queries; where
+    nobody took part yet, those of codes of their own."""
+    found = [Path(path).name.removesuffix(SUFFIX) for path in journals(settings)]
+    return found or [f"simulated-{n:04d}" for n in range(1, settings.human.simulated + 1)]

@@ -84,9 +84,10 @@ def make(folder, *words, typed=""):
     return subprocess.run(call, cwd=folder, input=typed, capture_output=True, text=True)
 
 
-def test_clean_spares_paper_scale_and_paid_answers_and_clean_all_asks(tmp_path):
+def test_clean_spares_paper_scale_and_what_was_answered_and_clean_all_asks(tmp_path):
     results = tmp_path / "results"
-    for name in ("paper/thi/record.jsonl", "table.csv", "smoke/table.csv", ".running", "answers/a/thi.jsonl"):
+    people = ("human/pack/pack.json", "human/sessions/a.jsonl")
+    for name in ("paper/thi/record.jsonl", "table.csv", "smoke/table.csv", ".running", "answers/a/thi.jsonl", *people):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text('{"identity": {"backend": "transformers"}}\n')
     (tmp_path / ".snakemake/metadata").mkdir(parents=True)
@@ -98,10 +99,11 @@ def test_clean_spares_paper_scale_and_paid_answers_and_clean_all_asks(tmp_path):
     (results / "answers/b/thi.jsonl").write_text('{"task": "vqa", "identity": {"backend": "openai"}}\n')
     done = make(tmp_path, "clean")
     assert done.returncode == 0, done.stderr
-    assert left() == ["answers/a/thi.jsonl", "answers/b/thi.jsonl", "paper/thi/record.jsonl"]
-    assert "results/paper stays" in done.stdout and "results/answers stays" in done.stdout
+    assert left() == ["answers/a/thi.jsonl", "answers/b/thi.jsonl", *people, "paper/thi/record.jsonl"]
+    assert all(f"results/{name} stays" in done.stdout for name in ("paper", "answers", "human"))
     assert (tmp_path / ".snakemake/metadata").exists(), "it tells what results/paper was made from"
     shutil.rmtree(results / "answers/b")
+    (results / "human/sessions/a.jsonl").unlink()
     make(tmp_path, "clean")
     assert left() == ["paper/thi/record.jsonl"]
     for typed in ("", "n\n"):

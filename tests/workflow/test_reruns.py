@@ -17,8 +17,8 @@ THI = {"choose_parameters thi", "rerank thi", "sweeps"}
 ROUNDS = {"rerank anchors", "rerank firstyes"}
 EVIDENCE = {f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")}
 SEQUENTIAL = {"choose_parameters sequential", "rerank sequential"}
-JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search", "gallery_sizes"}
-TEXTS = THI | {"augment_shard", "describe_gallery", "search", "gallery_sizes"}
+JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search", "gallery_sizes", "make_pack"}
+TEXTS = THI | {"augment_shard", "describe_gallery", "search", "gallery_sizes", "make_pack"}
 ASKS = JUDGES | TEXTS
 ANSWERS = ASKS | {"finetune_lora", "merge_lora"}
 CAPTIONS = {"choose_parameters captions", "rerank captions"}
@@ -38,11 +38,12 @@ ESTIMATE = {"estimate"}
 
 RERUNS = {
     "methods": TABLES | {"export_answers"},
-    "seeds": TABLES | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "search", "release"},
+    "seeds": TABLES
+    | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "search", "release", "make_pack"},
     "results": "every path",
     "threads": NOTHING,
     "training_threads": NOTHING,
-    "bootstrap": TABLES | {"beyond_tables"},
+    "bootstrap": TABLES | {"beyond_tables", "human_table"},
     "noise_study": {"noise"},
     "noise_variants": {"noise"},
     "datasets.*.layout": {
@@ -92,7 +93,7 @@ RERUNS = {
     "mllm.batch_size": NOTHING,
     "mllm.max_pixels": ANSWERS - {"merge_lora"},
     "mllm.precision": ANSWERS - {"merge_lora"},
-    "mllm.reading": THI | ROUNDS | {"describe_gallery", "search", "gallery_sizes"},
+    "mllm.reading": THI | ROUNDS | {"describe_gallery", "search", "gallery_sizes", "make_pack"},
     "mllm.adapter_tasks": JUDGES,
     "mllm.max_new_tokens_vqa": TEXTS,
     "mllm.max_new_tokens_text": TEXTS,
@@ -105,8 +106,8 @@ RERUNS = {
     "rda.seed": {"augment_shard"},
     "rda.shards": {"gather_augmentation"},  # before there are augmented captions; see the test below for after
     "rda.source": {"export_answers", "gather_augmentation"},
-    "thi.rounds": THI | ROUNDS | {"bounds", "gallery_sizes"},
-    "thi.lambda": THI | {"gallery_sizes"},
+    "thi.rounds": THI | ROUNDS | {"bounds", "gallery_sizes", "make_pack"},
+    "thi.lambda": THI | {"gallery_sizes", "make_pack"},
     "thi.xi_grid": THI | {"gallery_sizes"},
     "thi.yes_top_k": {"rerank yes", "bounds"},
     "thi.timing_queries": TIMED | ROUNDS,
@@ -117,6 +118,9 @@ RERUNS = {
     "rerank.margin": SEQUENTIAL | {"gallery_sizes"},
     "rerank.caption_weight": CAPTIONS,
     "search.*": {"search"},
+    "search.models": {"search", "make_pack"},
+    "human.*": {"make_pack"},
+    "human.simulated": {"simulate_people"},
     "jobs.*": NOTHING,
     "pretrain.*": {"pretrain"},
     "pretrain.threads": NOTHING,
