@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -136,9 +137,14 @@ def _check_sums(path: Path) -> None:
             raise ValueError(f"wrong checksum of {spoilt}")
 
 
-@lru_cache(maxsize=200_000)
 def file_digest(path: Path) -> str:
-    """sha256 of a file's content; read once a process."""
+    """sha256 of a file's content; read once a process, and again after the file has changed."""
+    found = os.stat(path)
+    return _known_digest(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@lru_cache(maxsize=200_000)
+def _known_digest(path: Path, *stamp: int) -> str:
     return _digest(path)
 
 
@@ -186,4 +192,5 @@ def verify_checksums(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ DESCRIBED = settings.search.way != "none" and WAYS[settings.search.way].describe
 rule index:
     input:
         model=lambda w: or_stop(searching.models, settings, searching.folder_of()).model,
-        gallery=lambda w: or_stop(searching.gallery_files, settings),
+        images=lambda w: or_stop(searching.gallery_files, settings),
     output:
         f"{RESULTS}/index/index.json",
     log:
@@ -22,7 +22,7 @@ rule index:
         "../config/environment.yaml"
     threads: 1
     resources:
-        mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "tables"),
+        mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "retriever"),
         runtime=1440,
         gpu=resources.gpus(settings),
         gpu_model=resources.gpu_type(settings),

@@ -21,7 +21,7 @@ class Weights:
         confirmed: of the mean similarity to the confirmed images. refused: of the highest similarity to a refused one.
     """
 
-    confirmed: float = 1.5
+    confirmed: float = 1.0
     refused: float = 0.2
 
 

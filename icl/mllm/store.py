@@ -121,6 +121,10 @@ class CachedBackend:
             return self.store.identity(task)
         return self.backend.identity(task)
 
+    def forget_images(self) -> None:
+        """The back-end's: drop what it keeps of images beside the store."""
+        self.backend.forget_images()
+
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answers in the order of the requests.
 

@@ -39,7 +39,7 @@ ESTIMATE = {"estimate"}
 RERUNS = {
     "methods": TABLES | {"export_answers"},
     "seeds": TABLES
-    | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "search", "release", "make_pack"},
+    | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "index", "search", "release", "make_pack"},
     "results": "every path",
     "threads": NOTHING,
     "training_threads": NOTHING,
@@ -117,8 +117,9 @@ RERUNS = {
     "rerank.budget": SEQUENTIAL | {"gallery_sizes"},
     "rerank.margin": SEQUENTIAL | {"gallery_sizes"},
     "rerank.caption_weight": CAPTIONS,
-    "search.*": {"search"},
-    "search.models": {"search", "make_pack"},
+    "search.query": {"search"},
+    "search.*": {"index", "search"},
+    "search.models": {"index", "search", "make_pack"},
     "human.*": {"make_pack"},
     "human.simulated": {"simulate_people"},
     "jobs.*": NOTHING,
@@ -223,7 +224,9 @@ def declared(config, folder):
 
 def _calls(parts, rule, method):
     given = ("import_retriever", "import_scores")  # their functions want a given retriever
-    parts = [part for part in parts if (rule.name, part[0]) != ("search", "gallery")]  # wants a query
+    parts = [
+        part for part in parts if (rule.name, part[0]) not in (("search", "asked"), ("index", "images"))
+    ]  # want a folder
     return [(n, v) for n, v in parts if not (callable(v) and rule.name in given and n not in ("settings", "root"))]
 
 

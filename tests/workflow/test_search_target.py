@@ -42,6 +42,35 @@ def test_one_job_answers_and_says_who(folder):
     assert "Dialogue" in page and "log-odds" in page and page.count("similarity ") == 6
 
 
+def test_a_folder_is_indexed_once_and_then_what_is_new(folder, tmp_path):
+    (tmp_path / "own/street").mkdir(parents=True)
+    for path in (folder / "own").iterdir():
+        shutil.copy(path, tmp_path / "own")
+    calling = ("index", "--config", "search={gallery: own}")
+    first = snakemake(tmp_path, *calling)
+    log = tmp_path / "results/logs/index.log"
+    assert first.returncode == 0 and "6 images, 6 encoded" in log.read_text(), first.stderr[-3000:]
+    assert "Nothing to be done" in snakemake(tmp_path, *calling).stderr
+    Image.open(folder / "own/0.png").rotate(3, fillcolor="grey").save(tmp_path / "own/street/new.png")
+    (tmp_path / "own/1.png").write_bytes(b"no picture")
+    done = snakemake(tmp_path, "search", *asked("own", way="none"))
+    assert done.returncode == 0 and "6 images, 1 encoded, 1 gone" in log.read_text(), done.stderr[-3000:]
+    assert "1 of 7 images cannot be read and are left out: 1.png" in done.stderr + done.stdout
+    page = (tmp_path / "results/search/index.html").read_text()
+    assert "street/new.png" in page and "1.png" not in page
+    for path in (tmp_path / "own").glob("**/*.png"):
+        path.write_bytes(b"no picture")
+    done = snakemake(tmp_path, *calling)
+    assert done.returncode and "None of 7 files is one" in done.stderr + done.stdout
+
+
+def test_without_a_folder_the_embedded_gallery_is_indexed(folder):
+    done = snakemake(folder, "-n", "index", "--configfile", str(HOUSE / "config/config.yaml"))
+    assert done.returncode == 0 and set(jobs(done)) == {"benchmark", "index"}, done.stderr[-3000:]
+    done = snakemake(folder, "-n", "index", "--config", "search={gallery: no/where}")
+    assert done.returncode and "no/where" in done.stderr + done.stdout
+
+
 def test_captions_of_the_gallery_are_written_once(folder):
     """A second search describes a new picture alone."""
     asking = [*asked("own", way="captionsevidence")]

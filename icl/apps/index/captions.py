@@ -79,6 +79,8 @@ def describe_all(path: Path, pictures: dict[str, Path], judge: Judge, others: It
     missing = [digest for digest in pictures if digest not in whole]
     if own.keys() != pictures.keys() or len(whole) < len(own) or _is_torn(path):
         _write(path, (whole[d] for d in pictures if d in whole))
+    if missing:
+        judge.backend.forget_images()  # by their paths, whose pictures may have changed
     with task(len(missing), "describing images") as work:
         for start in range(0, len(missing), PORTION):
             part = missing[start : start + PORTION]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from icl.errors import InputError
@@ -21,13 +22,27 @@ def image_files(gallery: Path) -> list[str]:
     Raises:
         InputError: no such folder, or none in it.
     """
-    found = sorted(
-        str(p.relative_to(gallery)) for p in gallery.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
-    if not found:
+    require_images(gallery)
+    return sorted(_images(gallery))
+
+
+def require_images(gallery: Path) -> None:
+    """That there is an image below a folder.
+
+    Raises:
+        InputError: no such folder, or none in it.
+    """
+    if next(_images(gallery), None) is None:
         what = "no images" if gallery.is_dir() else "no such folder"
         raise InputError(f"gallery {gallery}", what, f"files ending in {', '.join(sorted(SUFFIXES))}", "Correct it.")
-    return found
+
+
+def _images(gallery: Path) -> Iterator[str]:
+    for folder, _, names in os.walk(gallery):
+        inner = os.path.relpath(folder, gallery)
+        for name in names:
+            if os.path.splitext(name)[1].lower() in SUFFIXES and os.path.isfile(os.path.join(folder, name)):
+                yield name if inner == os.curdir else f"{inner}/{name}"
 
 
 def stamp(path: Path) -> Stamp | None:

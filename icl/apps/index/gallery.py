@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from icl.apps.index.captions import describe_all, prune, read_captions
-from icl.apps.index.files import image_files, is_settled, stamp
+from icl.apps.index.files import image_files, is_settled, require_images, stamp
 from icl.apps.index.looking import Looked, look
 from icl.apps.index.place import MANIFEST, Manifest, Place
 from icl.apps.index.shelf import Item, Shelf
@@ -72,7 +72,7 @@ class Index:
             InputError: no such folder, no readable image in it, an unreadable retriever, or a store that cannot be written.
         """
         gallery, retriever = Path(gallery), Path(retriever)
-        image_files(gallery)  # before the retriever is read
+        require_images(gallery)  # before the retriever is read
         model, tokenizer = _opened(retriever)
         place = Place.of(Path(store), gallery, retriever)
         try:

@@ -21,6 +21,7 @@ from icl.data.images import ImageStore
 from icl.errors import InputError
 from icl.mllm.protocol import Answer
 from icl.mllm.settings import MLLMSettings
+from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import EmbeddingScores
 from icl.retriever.encoding.embeddings import encode_images, image_size
 from icl.synthpedes.attributes import sample_shot
@@ -317,6 +318,9 @@ class Told:
     def identity(self, task):
         return {"model": self.model}
 
+    def forget_images(self):
+        self.forgot = True
+
     def answer(self, requests):
         return [self._one(request) for request in requests]
 
@@ -352,6 +356,15 @@ def test_captions_are_asked_for_once(folder, store, tmp_path):
     assert len(mllm.asked) == 13
     Index.update(folder, SHIPPED, store, describing(Told("another")))
     assert len(mllm.asked) == 13
+
+
+def test_a_picture_that_changed_is_described_anew_by_the_same_process(folder, store, tmp_path):
+    mllm = Told()
+    stored = CachedBackend(mllm, AnswerStore(tmp_path / "answers", "gallery"))
+    Index.update(folder, SHIPPED, store, describing(stored))
+    another(folder / "4.jpg", 7)
+    Index.update(folder, SHIPPED, store, describing(stored))
+    assert mllm.asked[12:] == ["4.jpg"] and mllm.forgot
 
 
 def test_an_answer_that_failed_is_asked_for_again(folder, store):
