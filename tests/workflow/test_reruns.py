@@ -39,7 +39,17 @@ ESTIMATE = {"estimate"}
 RERUNS = {
     "methods": TABLES | {"export_answers"},
     "seeds": TABLES
-    | {"beyond_tables", "export_answers", "figure", "figure_calibration", "noise", "index", "search", "release", "make_pack"},
+    | {
+        "beyond_tables",
+        "export_answers",
+        "figure",
+        "figure_calibration",
+        "noise",
+        "index",
+        "search",
+        "release",
+        "make_pack",
+    },
     "results": "every path",
     "threads": NOTHING,
     "training_threads": NOTHING,
