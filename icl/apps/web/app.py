@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from icl.apps.web.refusals import BY_STATUS, Refusal, refused
 from icl.apps.web.site import Site
 from icl.errors import InputError
 
+SWEEP = 60.0
+"""Seconds between two looks for searches that were left."""
 STATIC = Path(__file__).parent / "static"
 
 
@@ -26,7 +29,9 @@ def create_app(site: Site) -> FastAPI:
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(site))
         yield
+        sweeping.cancel()
         site.close()
 
     app = FastAPI(title="ICL", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
@@ -37,6 +42,13 @@ def create_app(site: Site) -> FastAPI:
     _add_refusals(app, site)
     app.add_middleware(Guard, refuse=site.refuse)
     return app
+
+
+async def _sweep(site: Site) -> None:
+    """Photos and words of searches that were left are not kept until somebody searches again."""
+    while True:
+        await asyncio.sleep(SWEEP)
+        site.forget_idle()
 
 
 def _add_refusals(app: FastAPI, site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from icl.apps.index import Index
 from icl.apps.index.streamed import Vectors
 from icl.data.faces import CELLS, masked
 from icl.data.pictures import load_image
-from icl.files import file_digest
 
 LONGEST = 384
 """Pixels of the longer side of a picture as it is sent."""
@@ -42,7 +41,7 @@ class Gallery:
     known: list[list[str]] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    @property
+    @cached_property
     def paths(self) -> list[Path]:
         """Files, by column."""
         return self.index.paths
@@ -73,7 +72,11 @@ class Gallery:
 
     def name(self, column: int) -> str:
         """An image's name where it may be told, else the head of its content's sha256, which tells nothing."""
-        return self.index.names[column] if self.named else f"picture {file_digest(self.paths[column])[:10]}"
+        return (
+            self.index.names[column]
+            if self.named
+            else f"picture {self.index.shelf.digests[column].tobytes().hex()[:10]}"
+        )
 
     def picture(self, column: int) -> bytes:
         """An image as a page may show it, as PNG."""

@@ -54,11 +54,12 @@ def router(site: Site, people: People) -> APIRouter:
 
     @routes.get("/session/{code}")
     async def look(code: str, note: str = "") -> Response:
-        return await run_in_threadpool(_page, site, people, _opened(people, code), NOTES.get(note, ""))
+        session = await run_in_threadpool(_opened, people, code)
+        return await run_in_threadpool(_page, site, people, session, NOTES.get(note, ""))
 
     @routes.get("/session/{code}/{step}/{place}.png")
     async def picture(code: str, step: int, place: int) -> Response:
-        pixels = await run_in_threadpool(_picture, people, _opened(people, code), step, place)
+        pixels = await run_in_threadpool(lambda: _picture(people, _opened(people, code), step, place))
         return Response(pixels, media_type="image/png")
 
     @routes.post("/session/{code}/{action}")

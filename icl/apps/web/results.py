@@ -44,7 +44,7 @@ def _image(site: Site, search: Search, place: int, column: int) -> dict:
         "rank": place + 1,
         "before": before,
         "similarity": float(base[column]),
-        "after": float(search.scores[column]),
+        "score": float(search.scores[column]),
         "name": site.gallery.name(column),
         "yes_probability": None if share is None else round(share, 4),
         "verdict": said.verdicts.get(column, ""),
@@ -71,7 +71,7 @@ def reasons(search: Search, column: int) -> list[str]:
         found.append("compared with the refined query too")
     if (share := said.shares.get(column)) is not None and said.record is None:
         found.append(f"the MLLM's Yes probability of {share:.2f} was weighed in")
-    if said.verdicts and column not in said.verdicts:
+    if column not in said.verdicts and {"yes", "no"} & set(said.verdicts.values()):
         found.append("compared with the images that you spoke of")
     return found
 

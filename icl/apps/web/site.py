@@ -63,9 +63,6 @@ class Site:
         """
         search = make("".join(secrets.choice(LETTERS) for _ in range(16)))
         with self._lock:
-            now = time.monotonic()
-            for code in [code for code, one in self.searches.items() if now - one.used > IDLE]:
-                del self.searches[code]
             while len(self.searches) >= SEARCHES:
                 del self.searches[min(self.searches, key=lambda code: self.searches[code].used)]
             self.searches[search.code] = search
@@ -82,6 +79,13 @@ class Site:
             raise unknown("search")
         found.used = time.monotonic()
         return found
+
+    def forget_idle(self) -> None:
+        """Forget the searches that nobody looks at."""
+        with self._lock:
+            now = time.monotonic()
+            for code in [code for code, one in self.searches.items() if now - one.used > IDLE]:
+                del self.searches[code]
 
     def end(self, code: str) -> None:
         """Forget a search and all that was given to it."""

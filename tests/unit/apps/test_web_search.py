@@ -200,9 +200,19 @@ def test_old_searches_make_room(client, site, monkeypatch):
     monkeypatch.setattr("icl.apps.web.site.SEARCHES", 3)
     codes = [started(client, site, text="a man", who="person")[1].code for _ in range(5)]
     assert [code in site.searches for code in codes] == [False, False, True, True, True]
-    site.searches[codes[-1]].used -= 4000  # nobody looked at it for more than an hour
-    started(client, site, text="a man", who="person")
-    assert codes[-1] not in site.searches
+
+
+def test_a_search_that_was_left_is_forgotten(site, monkeypatch):
+    monkeypatch.setattr("icl.apps.web.app.SWEEP", 0.05)
+    monkeypatch.setattr(site, "close", lambda: None)
+    with TestClient(create_app(site), base_url=HOST) as client:
+        _, left = started(client, site, text="a man", who="person")
+        _, kept = started(client, site, text="a man", who="person")
+        left.used -= 4000  # more than an hour
+        deadline = time.monotonic() + 10
+        while left.code in site.searches and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert left.code not in site.searches and kept.code in site.searches
 
 
 def test_a_slow_mllm_holds_up_nobody_elses_page(client, site, monkeypatch):
