@@ -56,6 +56,8 @@ bench: $(STAMP)  ## costly things beside the usual ways, and their growth; resul
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_metrics
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_retriever
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_mllm
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_index
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_feedback
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.bench_growth
 
 # Other people, pictures and captions than the default's, and models trained on them: seeds of the data, not of the training.

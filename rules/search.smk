@@ -20,7 +20,7 @@ rule index:
         f"{RESULTS}/logs/index.log",
     conda:
         "../config/environment.yaml"
-    threads: 1
+    threads: settings.threads
     resources:
         mem_mb=resources.memory(settings, "mllm" if DESCRIBED else "retriever"),
         runtime=1440,

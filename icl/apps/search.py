@@ -96,6 +96,7 @@ def search(
         judge.mllm,
         judge.thi,
         judge.rerank,
+        gallery.told,
     )
     found = WAYS[judge.way].rerank(split, judge.backend, judge.chosen)
     return Found(gallery.names, before, found.scores.rows(slice(None))[0], found.records[0])

@@ -12,10 +12,13 @@ WAYS_TO_SEARCH = ("evidence", "captionsevidence", "thi", "none")
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Target `search`: rank one's own image folder for a text."""
+    """Targets `index` and `search`: encode one's own image folder, and rank it for a text."""
 
     query: str = setting("", "Description of the person to look for.")
-    gallery: str = setting("", "Folder of images.")
+    gallery: str = setting(
+        "",
+        "Folder of images. Target index without one: the first benchmark's test images, where the workflow draws them.",
+    )
     way: str = setting(
         "evidence",
         "How the MLLM re-ranks: evidence, captionsevidence (it describes every image of the gallery first, once), thi (the "

@@ -31,7 +31,8 @@ class Split:
     """Attributes:
     embeddings: similarities and identities. captions: Q queries. images: G gallery files.
     encoder: the retriever's; None where only scores are given, or nothing is encoded. described: captions of the images, or
-    None. backend, mllm: who is asked, and how (None: nobody). thi, rerank: settings.
+    None. backend, mllm: who is asked, and how (None: nobody). thi, rerank: settings. told: BGE and TSE of those captions,
+    where they are at hand.
     """
 
     embeddings: Embeddings | GivenScores
@@ -43,6 +44,7 @@ class Split:
     mllm: MLLMSettings
     thi: THISettings
     rerank: RerankSettings
+    told: tuple[np.ndarray, ...] | None = None
 
     @classmethod
     def open(
@@ -85,10 +87,10 @@ class Split:
         part = Embeddings(**{name: getattr(own, name)[mask] for name, mask in kept.items()})
         chosen = np.flatnonzero(images)
         described = [self.described[k] for k in chosen] if self.described else None
+        told = tuple(vectors[chosen] for vectors in self.told) if self.told else None
         captions = [self.captions[k] for k in np.flatnonzero(texts)]
-        return replace(
-            self, embeddings=part, captions=captions, images=[self.images[k] for k in chosen], described=described
-        )
+        images = [self.images[k] for k in chosen]
+        return replace(self, embeddings=part, captions=captions, images=images, described=described, told=told)
 
     def stored(self, answers: Path, writer: str) -> CachedBackend:
         """The back-end with its answers kept, so that an interrupted run asks only what is missing.
@@ -134,7 +136,7 @@ class Split:
             remedy = "Leave the rows with captions out, or give a checkpoint."
             raise InputError("retriever's scores", "no text encoder", "one that encodes the gallery's captions", remedy)
         own = self.embeddings
-        return own.scores_of((own.text_bge, own.text_tse), self.encoder(self.described))
+        return own.scores_of((own.text_bge, own.text_tse), self.told or self.encoder(self.described))
 
     def _numbers(self, queries: list[int] | None) -> np.ndarray:
         rows = np.arange(len(self.captions))

@@ -45,7 +45,7 @@ class Settings:
     )
     seeds: tuple[int, ...] = setting((1,), "Training seeds; each gives its own rows.", low=0, high=SEED_LIMIT)
     results: str = setting("results", "Folder of all outputs.")
-    threads: int = setting(2, "CPU threads of a timed job, which runs alone.", low=1, high=4096)
+    threads: int = setting(2, "CPU threads of a timed job, which runs alone, and of the index.", low=1, high=4096)
     training_threads: int = setting(
         1,
         "CPU threads of one training: two trainings side by side use two cores better than one after the other.",

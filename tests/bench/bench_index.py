@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +14,10 @@ from PIL import Image
 
 from icl.apps.feedback import with_verdicts
 from icl.apps.index.files import image_files, stamp
-from icl.apps.index.gallery import Index, _brought_up_to_date
 from icl.apps.index.looking import thumbnail_of
 from icl.apps.index.place import Place
 from icl.apps.index.streamed import similarities
+from icl.apps.index.updating import brought_up_to_date
 from icl.apps.shipped import SHIPPED
 from icl.data.images import ImageStore
 from icl.ranking.scores import best_columns
@@ -32,8 +31,6 @@ from tests.bench.bench_retriever import retriever, some_batch
 from tests.bench.harness import alone, cpu_seconds, seconds, write
 
 IMAGES, BGE, TSE = 100_000, 512, 1024
-THUMBNAIL = 3000
-"""Bytes of a pedestrian's thumbnail, on which the disk's share of the stand-in below is corrected."""
 
 
 def encoder() -> SimpleNamespace:
@@ -67,7 +64,7 @@ def bookkeeping(folder: str, count: int) -> dict[str, float]:
     place.folder.mkdir(parents=True, exist_ok=True)
 
     def update() -> None:
-        place.tidy(_brought_up_to_date(place, own, model))
+        place.tidy(brought_up_to_date(place, own, model))
 
     spent["a first run, without the retriever"] = cpu_seconds(update)
     os.sync()
@@ -160,5 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    print(f"{Index.__name__}: {IMAGES:,} images", file=sys.stderr)
     main()

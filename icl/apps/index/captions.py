@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from icl.apps.index.place import Manifest, Place
 from icl.apps.index.shelf import write_whole
 from icl.apps.shipped import Judge
 from icl.mllm.places import DAMAGED
@@ -60,18 +61,19 @@ def _write(path: Path, rows: Iterable[dict]) -> None:
     write_whole(path, "".join(f"{json.dumps(row)}\n" for row in rows))
 
 
-def describe_all(path: Path, pictures: dict[str, Path], judge: Judge, others: Iterable[Path] = ()) -> str:
-    """Bring a file of captions up to date: what is there stays, what is new is asked, what has gone is dropped.
+def describe_all(place: Place, manifest: Manifest, gallery: Path, judge: Judge) -> str:
+    """Bring the captions of an index up to date: what is there stays, what is new is asked, what has gone is dropped.
 
-    An answer that fell back (`mllm.on_failure`) is asked for again the next time.
-
-    Args:
-        pictures: files by their sha256. others: files of captions to take over from.
+    Captions of other galleries are taken over. An answer that fell back (`mllm.on_failure`) is asked for again the next time.
 
     Returns:
         The describer.
     """
-    by = describer(judge)
+    by, path = describer(judge), place.captions
+    pictures: dict[str, Path] = {}
+    for name, digest in manifest.contents():
+        pictures.setdefault(digest, gallery / name)
+    others = place.folder.parents[1].glob(f"*/{place.folder.name}/{path.name}")
     own = read_captions(path, by)
     whole = {digest: row for digest, row in own.items() if not row.get("fallback")}
     for other in others if pictures.keys() - whole.keys() else ():

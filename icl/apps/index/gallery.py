@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,26 +10,24 @@ import numpy as np
 import torch
 from PIL import Image
 
-from icl.apps.index.captions import describe_all, prune, read_captions
-from icl.apps.index.files import image_files, is_settled, require_images, stamp
-from icl.apps.index.looking import Looked, look
-from icl.apps.index.place import MANIFEST, Manifest, Place
-from icl.apps.index.shelf import Item, Shelf
+from icl.apps.index.captions import describe_all, prune
+from icl.apps.index.files import require_images
+from icl.apps.index.place import Place
+from icl.apps.index.shelf import Shelf
 from icl.apps.index.streamed import Vectors, similarities
+from icl.apps.index.texts import captions_of, with_captions
+from icl.apps.index.updating import brought_up_to_date
 from icl.apps.shipped import SHIPPED, Judge
 from icl.data.images import ImageStore, fitted
 from icl.data.tokenizer import CaptionTokenizer
 from icl.errors import InputError
 from icl.files import reason
-from icl.progress import announce, task
 from icl.ranking.scores import best_columns
+from icl.rerank.split import Encoder
 from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
 from icl.retriever.encoding.vectors import Embeddings
 from icl.retriever.model import RDE
 from icl.retriever.weights.checkpoints import load_retriever
-
-TOLD = 10
-"""Names of unreadable files in the warning, at most."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Index:
 
     Attributes:
         folder: where they are. names: their paths inside it, sorted. shelf: vectors and thumbnails, a row a name.
-        model, tokenizer: the retriever. described: the MLLM's captions, where all images have one.
+        model, tokenizer: the retriever. described: the MLLM's captions, where all images have one. told: their vectors.
         skipped: files that could not be read, and why.
     """
 
@@ -49,6 +46,7 @@ class Index:
     model: RDE
     tokenizer: CaptionTokenizer
     described: list[str] | None = None
+    told: Vectors | None = None
     skipped: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -77,18 +75,15 @@ class Index:
         place = Place.of(Path(store), gallery, retriever)
         try:
             with place.alone() as only:
-                manifest = _brought_up_to_date(place, gallery, model)
+                before = after = brought_up_to_date(place, gallery, model)
                 if describe is not None:
-                    pictures: dict[str, Path] = {}
-                    for name, digest in manifest.contents():
-                        pictures.setdefault(digest, gallery / name)
-                    others = place.folder.parents[1].glob(f"*/{place.folder.name}/{place.captions.name}")
-                    by = describe_all(place.captions, pictures, describe, others)
-                    manifest = replace(manifest, describer=by)
-                    place.put(manifest)
-                prune(place.captions, (digest for _, digest in manifest.contents()))
+                    after = replace(after, describer=describe_all(place, after, gallery, describe))
+                prune(place.captions, (digest for _, digest in after.contents()))
+                after = with_captions(place, after, _encoder(model, tokenizer))
+                if after != before:
+                    place.put(after)
                 if only:
-                    place.tidy(manifest)
+                    place.tidy(after)
         except OSError as error:
             what = f"a folder that cannot be written ({reason(error)})"
             raise InputError(
@@ -120,12 +115,8 @@ class Index:
     @classmethod
     def _read(cls, place: Place, gallery: Path, model: RDE, tokenizer: CaptionTokenizer) -> Index:
         manifest, shelf = place.read()
-        described, names = None, list(manifest.files)
-        if manifest.describer:
-            told = read_captions(place.captions, manifest.describer)
-            found = [told.get(digest, {}).get("caption") for _, digest in manifest.contents()]
-            described = None if None in found else found
-        return cls(gallery, names, shelf, model, tokenizer, described, manifest.skipped)
+        described, told = captions_of(place, manifest)
+        return cls(gallery, list(manifest.files), shelf, model, tokenizer, described, told, manifest.skipped)
 
     @property
     def paths(self) -> list[Path]:
@@ -142,7 +133,7 @@ class Index:
 
     def encode(self, texts: list[str]) -> Vectors:
         """BGE and TSE of texts."""
-        return tuple(part.numpy() for part in encode_texts(self.model, self.tokenizer, texts))
+        return _encoder(self.model, self.tokenizer)(texts)
 
     def encode_image(self, image: Image.Image) -> Vectors:
         """BGE (1, D) and TSE (1, E) of a picture, which need not be of the gallery."""
@@ -181,65 +172,5 @@ def _opened(retriever: Path) -> tuple[RDE, CaptionTokenizer]:
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
-def _brought_up_to_date(place: Place, gallery: Path, model: RDE) -> Manifest:
-    """Look at the files that are new or changed, and put a manifest that tells of all."""
-    now, names = time.time_ns(), image_files(gallery)
-    old = _before(place)
-    stamps = {name: stamp(gallery / name) for name in names}
-    digests = {n: old.files[n][0] for n in names if n in old.files and tuple(old.files[n][1:]) == stamps[n]}
-    unseen = [name for name in names if name not in digests]
-    if not unseen and len(digests) == len(old.files):
-        return old
-    known = {shelf.digests[row].tobytes(): (shelf, row) for shelf in place.shelves() for row in range(len(shelf))}
-    skipped, encoded = {}, 0
-    with task(len(unseen), "indexing images") as work:
-        for part in look(gallery, unseen, known, image_size(model)):
-            skipped |= {one.name: one.problem for one in part if one.problem}
-            digests |= {one.name: one.digest.hex() for one in part if not one.problem}
-            encoded += _encode(place, model, [one for one in part if one.digest not in known], known)
-            work.advance(len(part))
-    if not digests:
-        name, problem = next(iter(skipped.items()))
-        raise InputError(str(gallery / name), problem, "a readable image", f"None of {len(names)} files is one.")
-    files = {n: [digests[n], *(stamps[n] if is_settled(stamps[n], now) else ())] for n in names if n in digests}
-    manifest = Manifest(str(gallery), old.shelf, files, skipped, old.describer)
-    if manifest.contents() != old.contents():
-        items = (shelf.item(row) for shelf, row in (known[bytes.fromhex(digests[n])] for n in files))
-        shelf = place.add(items, model.backbone.dim)
-        manifest = replace(manifest, shelf=shelf.folder.name)
-    place.put(manifest)
-    _tell(gallery, manifest, encoded, len(old.files.keys() - files.keys()))
-    return manifest
-
-
-def _before(place: Place) -> Manifest:
-    """The manifest that is there; an empty one where there is none, or where it or its vectors are damaged."""
-    if not (place.folder / MANIFEST).exists():
-        return Manifest("", "", {})
-    try:
-        manifest, _ = place.read()
-    except InputError as error:
-        announce(f"WARNING {error.where}: {error.found}; all files are looked at again")
-        return Manifest("", "", {})
-    return manifest
-
-
-def _encode(place: Place, model: RDE, new: list[Looked], known: dict[bytes, tuple[Shelf, int]]) -> int:
-    """Encode new pictures, write them, and let them be known; how many there were."""
-    new = list({one.digest: one for one in new if not one.problem}.values())
-    if new:
-        store = ImageStore.of(torch.stack([one.pixels for one in new]))
-        vectors = np.concatenate([part.numpy() for part in encode_images(model, store)], axis=1)
-        items = [Item(one.digest, row, one.thumbnail) for one, row in zip(new, vectors, strict=True)]
-        shelf = place.add(items, model.backbone.dim)
-        known |= {one.digest: (shelf, row) for row, one in enumerate(new)}
-    return len(new)
-
-
-def _tell(gallery: Path, manifest: Manifest, encoded: int, gone: int) -> None:
-    announce(f"index of {gallery}: {len(manifest.files)} images, {encoded} encoded, {gone} gone")
-    if bad := manifest.skipped:
-        some = ", ".join(f"{name} ({problem})" for name, problem in list(bad.items())[:TOLD])
-        more = f" and {len(bad) - TOLD} more" if len(bad) > TOLD else ""
-        count = len(bad) + len(manifest.files)
-        announce(f"WARNING {gallery}: {len(bad)} of {count} images cannot be read and are left out: {some}{more}")
+def _encoder(model: RDE, tokenizer: CaptionTokenizer) -> Encoder:
+    return lambda texts: tuple(part.numpy() for part in encode_texts(model, tokenizer, texts))

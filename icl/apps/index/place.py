@@ -12,14 +12,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from icl.apps.index.shelf import Item, Shelf, write, write_whole
+from icl.apps.index.shelf import CARD, PART, Item, Shelf, write, write_whole
 from icl.errors import InputError
 from icl.files import file_digest
 from icl.progress import announce
-from icl.retriever.weights.checkpoints import CARD, WEIGHTS
+from icl.retriever.weights import checkpoints
 
 MANIFEST, LOCK, CAPTIONS = "manifest.json", "lock", "captions.jsonl"
 REMEDY = "Run the target `index`, or icl.apps.index.Index.update."
+IMAGES, TEXTS = "images", "texts"
+"""Kinds of shelves: of the pictures, by their files, and of their captions, by the texts."""
 TRIES = 5
 """How often a reader looks again whose shelf a writer has replaced meanwhile."""
 
@@ -30,6 +32,7 @@ class Manifest:
     gallery: its folder. shelf: name of the shelf with a row a file, in their order.
     files: name to [sha256, size, times of change]; [sha256] alone for one that has to be looked at again.
     skipped: name to what is wrong with it. describer: whose captions are in force; empty without any.
+    texts: name of the shelf of those captions' vectors, a row for each file that has one; empty without any.
     """
 
     gallery: str
@@ -37,6 +40,7 @@ class Manifest:
     files: dict[str, list]
     skipped: dict[str, str] = field(default_factory=dict)
     describer: str = ""
+    texts: str = ""
 
     def contents(self) -> list[tuple[str, str]]:
         """(name, sha256) of the files."""
@@ -52,7 +56,7 @@ class Place:
     @classmethod
     def of(cls, store: Path, gallery: Path, retriever: Path) -> Place:
         """The place of a gallery and a retriever's folder, which holds its weights and its card."""
-        weights = "".join(file_digest((retriever / name).resolve()) for name in (WEIGHTS, CARD))
+        weights = "".join(file_digest((retriever / name).resolve()) for name in (checkpoints.WEIGHTS, checkpoints.CARD))
         return cls(Path(store) / _short(str(gallery.resolve())) / _short(weights))
 
     @property
@@ -91,21 +95,25 @@ class Place:
         found = "an index of this gallery by another retriever" if others else "no index of this gallery"
         return InputError(str(self.folder), found, "one that was made with this retriever", REMEDY)
 
-    def shelves(self) -> Iterator[Shelf]:
-        """Whole shelves of this retriever in the store: of this gallery, of unfinished runs, and of other galleries."""
-        for card in sorted(self.folder.parents[1].glob(f"*/{self.folder.name}/*/shelf.json")):
-            if card.parent.suffix == ".part":
+    def known(self, kind: str) -> dict[bytes, tuple[Shelf, int]]:
+        """By digest, where a vector of this retriever stands: in this index, an unfinished run's or another gallery's."""
+        shelves = self._shelves(kind)
+        return {shelf.digests[row].tobytes(): (shelf, row) for shelf in shelves for row in range(len(shelf))}
+
+    def _shelves(self, kind: str) -> Iterator[Shelf]:
+        for card in sorted(self.folder.parents[1].glob(f"*/{self.folder.name}/{kind}-*/{CARD}")):
+            if card.parent.suffix == PART:
                 continue
             with suppress(InputError):
                 shelf = Shelf.open(card.parent)
                 if shelf.is_whole():
                     yield shelf
                 else:
-                    announce(f"WARNING {card.parent}: changed since it was written; its pictures are encoded again")
+                    announce(f"WARNING {card.parent}: changed since it was written; what it held is encoded again")
 
-    def add(self, items: Iterable[Item], dim: int) -> Shelf:
+    def add(self, kind: str, items: Iterable[Item], dim: int) -> Shelf:
         """Write a new shelf."""
-        folder = self.folder / f"shelf-{secrets.token_hex(6)}"
+        folder = self.folder / f"{kind}-{secrets.token_hex(6)}"
         write(folder, items, dim)
         return Shelf.open(folder)
 
@@ -114,9 +122,9 @@ class Place:
         write_whole(self.folder / MANIFEST, json.dumps(asdict(manifest)))
 
     def tidy(self, manifest: Manifest) -> None:
-        """Remove all shelves but that of the index; to be called by the only writer."""
-        for path in self.folder.glob("shelf-*"):
-            if path.name != manifest.shelf:
+        """Remove all shelves but those of the index; to be called by the only writer."""
+        for path in (path for kind in (IMAGES, TEXTS) for path in self.folder.glob(f"{kind}-*")):
+            if path.name not in (manifest.shelf, manifest.texts):
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What is known of pictures, on disk: vectors and thumbnails by the sha256 of a file's bytes.
+"""What is known of pictures, on disk: vectors and thumbnails by the sha256 of a file's bytes (of captions: by the text's).
 
 A shelf is a folder that appears whole, by one rename, and never changes; it is read memory-mapped, so that it costs the memory
 of what is looked at, and an open one stays readable after its folder is gone.
@@ -21,12 +21,14 @@ from icl.apps.index.streamed import BLOCK
 from icl.errors import InputError
 
 CARD, VECTORS, DIGESTS, ENDS, THUMBNAILS = "shelf.json", "vectors.f32", "sha256.bin", "ends.i64", "thumbnails.bin"
+PART = ".part"
+"""Ending of a folder that is being written."""
 DIGEST = 32
 """Bytes of a sha256."""
 
 
 class Item(NamedTuple):
-    """A picture: sha256 of its file, its vector (D + E,) float32, and its thumbnail, a JPEG."""
+    """A picture: sha256 of its file, its vector (D + E,) float32, and its thumbnail, a JPEG; a text has none."""
 
     digest: bytes
     vector: np.ndarray
@@ -108,7 +110,7 @@ def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
     expected = int(np.prod(shape)) * np.dtype(kind).itemsize
     if path.stat().st_size != expected:
         raise ValueError(f"{path.name} has {path.stat().st_size} bytes, not {expected}")
-    return np.memmap(path, kind, "r", shape=shape)
+    return np.memmap(path, kind, "r", shape=shape) if expected else np.empty(shape, kind)
 
 
 def write(folder: Path, items: Iterable[Item], dim: int) -> None:
@@ -117,7 +119,7 @@ def write(folder: Path, items: Iterable[Item], dim: int) -> None:
     Args:
         folder: must not be there. dim: D.
     """
-    part = folder.with_name(folder.name + ".part")
+    part = folder.with_name(folder.name + PART)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     count = end = crc32 = width = 0
@@ -145,7 +147,7 @@ def write(folder: Path, items: Iterable[Item], dim: int) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a small file so that it is whole or as before, also after a power failure."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     with part.open("w") as file:
         file.write(text)
         _sync(file)

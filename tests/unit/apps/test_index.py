@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from running import HOUSE
 
-from icl.apps.index import Index, gallery, looking
+from icl.apps.index import Index, looking, updating
 from icl.apps.index.files import image_files, is_settled, stamp
+from icl.apps.search import search
 from icl.apps.shipped import SHIPPED, Judge
 from icl.data.images import ImageStore
 from icl.errors import InputError
@@ -23,7 +24,8 @@ from icl.mllm.protocol import Answer
 from icl.mllm.settings import MLLMSettings
 from icl.mllm.store import AnswerStore, CachedBackend
 from icl.ranking.scores import EmbeddingScores
-from icl.retriever.encoding.embeddings import encode_images, image_size
+from icl.rerank.settings import RerankSettings, THISettings
+from icl.retriever.encoding.embeddings import encode_images, encode_texts, image_size
 from icl.synthpedes.attributes import sample_shot
 from icl.synthpedes.benchmark import sample_identities
 from icl.synthpedes.domains import DOMAINS
@@ -64,7 +66,7 @@ def encoded(monkeypatch):
         counts.append(len(pixels))
         return encode_images(model, pixels, world)
 
-    monkeypatch.setattr(gallery, "encode_images", counting)
+    monkeypatch.setattr(updating, "encode_images", counting)
     return counts
 
 
@@ -73,7 +75,7 @@ def another(path, number):
 
 
 def shelves(store):
-    return list(store.glob("*/*/shelf-*"))
+    return list(store.glob("*/*/images-*"))
 
 
 def test_the_index_finds_what_encoding_all_images_at_once_finds(folder, store):
@@ -252,13 +254,13 @@ def test_a_store_that_cannot_be_written_is_told(folder, tmp_path):
 
 SLOW = """
 import sys, time
-from icl.apps.index import Index, gallery, looking
+from icl.apps.index import Index, looking, updating
 from icl.apps.shipped import SHIPPED
-looking.PORTION, true = 2, gallery.encode_images
+looking.PORTION, true = 2, updating.encode_images
 def slow(model, store, world=None):
     time.sleep(float(sys.argv[3]))
     return true(model, store, world)
-gallery.encode_images = slow
+updating.encode_images = slow
 print(len(Index.update(sys.argv[1], SHIPPED, sys.argv[2])))
 """
 
@@ -272,7 +274,7 @@ def start(folder, store, seconds):
 
 def test_a_killed_run_goes_on_where_it_was(folder, store, encoded):
     killed = start(folder, store, 0.5)
-    while len(list(store.glob("*/*/shelf-*/shelf.json"))) < 3:
+    while sum(path.parent.suffix != ".part" for path in store.glob("*/*/images-*/shelf.json")) < 3:
         assert killed.poll() is None, killed.communicate()
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
@@ -356,6 +358,40 @@ def test_captions_are_asked_for_once(folder, store, tmp_path):
     assert len(mllm.asked) == 13
     Index.update(folder, SHIPPED, store, describing(Told("another")))
     assert len(mllm.asked) == 13
+
+
+def test_captions_are_encoded_once(folder, store, monkeypatch):
+    encoded = []
+
+    def counting(model, tokenizer, texts, world=None):
+        encoded.extend(texts)
+        return encode_texts(model, tokenizer, texts, world)
+
+    monkeypatch.setattr("icl.apps.index.gallery.encode_texts", counting)
+    index = Index.update(folder, SHIPPED, store, describing(Told()))
+    assert sorted(encoded) == sorted(index.described)
+    for kept, fresh in zip(index.told, encode_texts(index.model, index.tokenizer, index.described), strict=True):
+        assert np.allclose(kept, fresh.numpy(), atol=1e-6)
+    encoded.clear()
+    opened = Index.open(folder, SHIPPED, store)
+    chosen = {"caption_weight": 0.4, "beta": 0.1, "expected": [0.0]}
+    way = Judge(Locates(), MLLMSettings(), "captionsevidence", chosen, THISettings(), RerankSettings())
+    assert len(search(QUERY, opened, judge=way).matches) == 12 and encoded == [QUERY]
+    another(folder / "new.png", 1)
+    (folder / "1.jpg").unlink()
+    assert Index.update(folder, SHIPPED, store).told is None
+    index = Index.update(folder, SHIPPED, store, describing(Told()))
+    assert [text for text in encoded if text != QUERY] == [index.described[index.names.index("new.png")]]
+    assert len(index.told[0]) == 12 and len(list(store.glob("*/*/texts-*"))) == 1
+    for kept, fresh in zip(index.told, encode_texts(index.model, index.tokenizer, index.described), strict=True):
+        assert np.allclose(kept, fresh.numpy(), atol=1e-6)
+
+
+class Locates(Told):
+    """Says Yes to all."""
+
+    def _one(self, request):
+        return Answer("Yes", {"Yes": 0.9, "No": 0.1})
 
 
 def test_a_picture_that_changed_is_described_anew_by_the_same_process(folder, store, tmp_path):
