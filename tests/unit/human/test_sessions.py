@@ -1,5 +1,6 @@
 """Sessions: a function of their journal, whoever reads it when; answers are on the disk when they are taken."""
 
+import fcntl
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from icl.errors import InputError
 from icl.human.measures import played
 from icl.human.pack import Pack
 from icl.human.people import PEOPLE, simulate
+from icl.human.protocols.judge import JudgeDialogue
 from icl.human.ranking import Ranking
 from icl.human.session import LONGEST, Session, StaleStep
 from icl.human.settings import HumanSettings
@@ -137,16 +139,16 @@ def test_a_witness_is_asked_every_round_and_no_question_twice(pack, tmp_path):
 
 
 def test_cannot_tell_is_a_no_for_the_machine_and_an_abstention_in_the_record(pack, tmp_path):
-    sessions = [Session.start(pack, tmp_path, "judge", code=f"code-{n}") for n in range(2)]
-    views = []
-    for session, word in zip(sessions, ("no", "unsure"), strict=True):
-        session.queries = sessions[0].queries
-        session._replay()
-        session.take(1, word)
-        views.append(session.view())
-    assert views[0] == views[1]
-    sessions[1].finish(2)
-    assert sessions[1].answers[0]["answer"] == "unsure" and sessions[1].summary()["abstentions"] == 1
+    below = [q for q in pack.pool.tolist() if pack.top1[q] <= pack.xi]
+    for word, asked in (("yes", None), ("no", 1), ("unsure", 1)):
+        dialogue = JudgeDialogue(below[0], "a man", pack.interaction(below[0]))
+        dialogue.take(word)
+        turn = dialogue.turn()
+        assert (turn and turn.image) == (None if asked is None else pack.candidates[below[0]][asked]), word
+    session = Session.start(pack, tmp_path, "judge")
+    session.take(1, "unsure")
+    session.finish(2)
+    assert session.answers[0]["answer"] == "unsure" and session.summary()["abstentions"] == 1
 
 
 @pytest.mark.parametrize(
@@ -285,6 +287,34 @@ def test_of_two_that_answer_at_once_one_is_taken(pack, tmp_path):
         [thread.join() for thread in threads]
         assert taken.count(step) == 1 and stale.count(step) == 7
     assert Session.open(pack, tmp_path, session.code).view() == session.view() == other.view()
+
+
+def test_an_answer_waits_for_who_holds_the_journal_and_sees_what_came(pack, tmp_path):
+    """Another server has the lock, and answers first."""
+    session, outcome = Session.start(pack, tmp_path, "judge"), []
+    other = Session.open(pack, tmp_path, session.code)
+    other.take(1, "no")
+    path = tmp_path / f"{session.code}.jsonl"
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first)
+
+    def answer_too():
+        try:
+            outcome.append(session.take(1, "yes"))
+        except StaleStep as error:
+            outcome.append(error)
+
+    with path.open("rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=answer_too)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive() and path.read_bytes() == first
+        held.seek(0, os.SEEK_END)
+        held.write(second)
+    thread.join(5)
+    assert isinstance(outcome[0], StaleStep) and path.read_bytes() == first + second
+    assert session.view() == other.view()
 
 
 CHILD = """
