@@ -24,8 +24,8 @@ SWEEP = 60.0
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(site: Site) -> FastAPI:
-    """The application of a site. It describes itself to nobody: FastAPI's own pages load scripts from elsewhere."""
+def create_app(site: Site) -> Guard:
+    """The application of a site, as ASGI. It describes itself to nobody: FastAPI's own pages load scripts from elsewhere."""
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -40,8 +40,7 @@ def create_app(site: Site) -> FastAPI:
     if site.people is not None:
         app.include_router(people_pages.router(site, site.people))
     _add_refusals(app, site)
-    app.add_middleware(Guard, refuse=site.refuse)
-    return app
+    return Guard(app, site.refuse)  # around all of it: the answer to a fault is guarded, too
 
 
 async def _sweep(site: Site) -> None:

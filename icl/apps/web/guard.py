@@ -42,7 +42,7 @@ def body_limit(path: str) -> int:
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI: an application behind the guard.
 
     Args:
         app: what is guarded. refuse: makes the response to a refused request, as an ASGI application.

@@ -268,6 +268,16 @@ def test_a_picture_of_some_megabytes_stays_in_memory(place):
     assert max(place.site.searches[code].photo.size) == 1024
 
 
+def test_a_fault_of_the_application_is_told_in_words_behind_the_guard(place, monkeypatch):
+    def fails(*_given):
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(place.site.gallery, "similarities", fails)
+    answer = place.ask(text="a red coat")
+    assert answer.status_code == 500 and "Something went wrong" in answer.text and "secret" not in answer.text
+    assert answer.headers["cache-control"] == "no-store" and "default-src" in answer.headers["content-security-policy"]
+
+
 def test_a_stopwatch_that_says_nonsense_says_nothing(place):
     started = place.client.post("/take-part", data=dict(token=place.start, consent="yes", protocol="judge"))
     page, said = started.headers["location"], ["nan", "-3", "1e999", "soon", "2.5"]
