@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 import secrets
 import threading
 from dataclasses import dataclass
@@ -12,19 +10,17 @@ from pathlib import Path
 
 from icl.errors import InputError
 from icl.human.journal import SUFFIX, Journal
+from icl.human.measures import summary_of
+from icl.human.outside import LONGEST as LONGEST
+from icl.human.outside import check_answer, checked_code, fits, plain, sensible
 from icl.human.pack import Pack
-from icl.human.protocols.base import TAKES, WRITTEN, Dialogue, Turn
+from icl.human.protocols.base import TAKES, Dialogue, Turn
 from icl.human.protocols.judge import JudgeDialogue
 from icl.human.protocols.witness import WitnessDialogue
 from icl.human.ranking import Ranking
 from icl.rerank.split import Encoder
 
 PROTOCOLS = ("judge", "witness")
-LONGEST = 2000
-"""Characters of a text at most."""
-LONGEST_SECONDS = 86_400.0
-"""What a browser's stopwatch may say."""
-_CODE = re.compile(r"[a-z0-9][a-z0-9-]{3,63}")
 
 
 class StaleStep(Exception):
@@ -95,7 +91,7 @@ class Session:
             raise InputError(
                 f"pack of {pack.name}", found, "another picture to show a witness", "Take the protocol judge."
             )
-        code = _checked(code or secrets.token_hex(10))
+        code = checked_code(code or secrets.token_hex(10))
         first = {**_stamp(), "session": code, "pack": pack.hash, "protocol": protocol, "who": who, "answer": "start"}
         return cls(pack, Journal.create(Path(folder) / f"{code}{SUFFIX}", first, synced), encoder)
 
@@ -106,7 +102,7 @@ class Session:
         Raises:
             InputError: no such code, another pack's, or a damaged journal.
         """
-        path = Path(folder) / f"{_checked(code)}{SUFFIX}"
+        path = Path(folder) / f"{checked_code(code)}{SUFFIX}"
         if not path.is_file():
             raise InputError("session", "a code that is not known", "the code of a session", "Check it, or start anew.")
         journal = Journal(path)
@@ -137,8 +133,8 @@ class Session:
             self._require(step)
             if self.done:
                 raise InputError("session", "an answer after its end", "none", "Start another session.")
-            turn, dialogue, text = self._turn(), self._dialogues[self._at], _plain(text)
-            _check(turn, answer, text)
+            turn, dialogue, text = self._turn(), self._dialogues[self._at], plain(text)
+            check_answer(turn, answer, text)
             line = {"kind": turn.kind, "number": self._at + 1, "query": dialogue.query, "round": turn.round}
             line |= {"images": turn.shown, "question": turn.question, "answer": answer, "text": text}
             self._add(step, line, browser_seconds)
@@ -199,8 +195,6 @@ class Session:
         Raises:
             InputError: it is not over.
         """
-        from icl.human.measures import summary_of
-
         if not self.done:
             raise InputError("session", "a session that goes on", "its end", "Answer on, or finish it.")
         return summary_of(self.pack, self._ranking, self.protocol, self.answers)
@@ -216,7 +210,7 @@ class Session:
 
     def _add(self, step: int, line: dict, browser_seconds: float | None = None) -> None:
         before = self._journal.lines[-1]
-        times = {"browser_seconds": _sensible(browser_seconds), "server_seconds": _since(before["time"])}
+        times = {"browser_seconds": sensible(browser_seconds), "server_seconds": _since(before["time"])}
         named = {**_stamp(), "session": self.code, "pack": self.pack.hash, "protocol": self.protocol, "step": step}
         if not self._journal.add({**named, "undone": None, **line, **times}):
             self._replay()
@@ -242,7 +236,7 @@ class Session:
     def _taken(self, line: dict, number: int | None = None) -> None:
         number = len(self._journal.lines) - 1 if number is None else number
         dialogue = self._dialogues[self._at] if self._at < len(self._dialogues) else None
-        if dialogue is None or not _fits(line, dialogue):
+        if dialogue is None or not fits(line, dialogue):
             raise self._damaged(number)
         dialogue.take(line["answer"], line["text"], line["question"])
         self._valid.append(number)
@@ -302,39 +296,6 @@ def _first(pack: Pack, journal: Journal) -> dict:
     return first
 
 
-def _checked(code: str) -> str:
-    if not _CODE.fullmatch(code):
-        raise InputError("session", "a code that is not known", "the code of a session", "Check it, or start anew.")
-    return code
-
-
-def _check(turn: Turn, answer: str, text: str) -> None:
-    if answer not in TAKES[turn.kind]:
-        raise InputError("answer", f"{answer[:40]!r}", " or ".join(TAKES[turn.kind]), "Choose one of these.")
-    if len(text) > LONGEST:
-        raise InputError("text", f"{len(text)} characters", f"at most {LONGEST}", "Shorten it.")
-    if answer in WRITTEN and not re.search(r"\w", text):
-        raise InputError("text", "an empty text", "a few words", "Write what you remember.")
-    if answer not in WRITTEN and text:
-        raise InputError("text", "a text", f"none with the answer {answer}", "Leave it empty.")
-
-
-def _fits(line: dict, dialogue: Dialogue) -> bool:
-    """Whether a journal's line answers a dialogue's present turn; what a witness was shown is as the line says."""
-    kind, texts = line.get("kind"), (line.get("text"), line.get("question"))
-    if line.get("query") != dialogue.query or line.get("answer") not in TAKES[kind] or kind != dialogue.kind:
-        return False
-    if kind == "judge" and line.get("images") != dialogue.turn().shown:
-        return False
-    return all(isinstance(text, str) for text in texts)
-
-
-def _plain(text: str) -> str:
-    """One line, without halves of characters and what cannot be printed."""
-    whole = text.encode("utf-8", "replace").decode()
-    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
-
-
 def _stamp() -> dict:
     return {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
@@ -342,9 +303,3 @@ def _stamp() -> dict:
 def _since(time: str) -> float:
     """Seconds since an earlier line: what lies between two answers on the server, breaks included."""
     return round(max(0.0, (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()), 3)
-
-
-def _sensible(seconds: float | None) -> float | None:
-    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_SECONDS:
-        return None
-    return round(float(seconds), 3)

@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 from running import HOUSE, SMOKE, jobs, snakemake
 
+from icl.files import read_records
+from icl.human.measures import played
 from icl.human.pack import Pack
 from icl.human.people import PEOPLE
+from icl.human.ranking import Ranking
 from icl.human.session import Session
 from icl.report.human import ROWS
 
@@ -32,6 +35,12 @@ def test_sessions_become_rows_of_the_table(smoke):
     assert table.drop(PEOPLES).queries.eq(6).all() and table.loc["ICL+THI (perfect)", "kappa_truth"] == 1
 
     pack = Pack.open(results / "human/pack")
+    whole = smoke / "results/smoke/thi/tinypedes/rda/lora/seed1/record.jsonl"
+    session = Session.open(pack, results / "human/simulated/mllm", "simulated-0001")
+    found, records = played(pack, Ranking(pack, None), "judge", session.answers), read_records(whole)
+    for n, query in enumerate(found.queries.tolist()):
+        told = records[query]["anchor"], records[query]["rank_before"], records[query]["rank_after"]
+        assert told == (None if found.anchors[n] < 0 else found.anchors[n], found.first[0, n], found.first[-1, n])
     assert pack.drawn and len(pack.pool) == 12 and pack.name == "tinypedes"
     for protocol, name in (("judge", "perfect"), ("witness", "attributes")):
         session = Session.start(pack, results / "human/sessions", protocol, pack.encoder())

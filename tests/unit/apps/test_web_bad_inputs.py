@@ -6,6 +6,7 @@ import struct
 import tempfile
 import zlib
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -254,16 +255,16 @@ def test_a_pictures_name_is_not_looked_at_and_nothing_is_written(place):
     assert "evil" not in page
 
 
-def test_a_picture_of_some_megabytes_stays_in_memory(place):
-    import numpy as np
-
+def test_a_picture_of_some_megabytes_stays_in_memory(place, monkeypatch):
+    written = []  # a temporary file without a name is seen by nobody
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", written.append)
     noise = np.random.default_rng(0).integers(0, 255, (1200, 900, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "PNG")
     assert len(out.getvalue()) > 3 * 2**20
     files = place.state()[0]
     answer = place.photo(out.getvalue())
-    assert answer.status_code == 303 and place.state()[0] == files
+    assert answer.status_code == 303 and place.state()[0] == files and not written
     code = answer.headers["location"].split("/")[-1]
     assert max(place.site.searches[code].photo.size) == 1024
 

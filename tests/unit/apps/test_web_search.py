@@ -236,6 +236,23 @@ def test_a_slow_mllm_holds_up_nobody_elses_page(client, site, monkeypatch):
     assert search.said.shares and "looks again" not in page and 'class="share"' in page
 
 
+def test_what_is_taken_back_while_the_mllm_describes_it_refines_nothing(client, site, monkeypatch):
+    free, real = threading.Event(), site.mind.refine
+    monkeypatch.setattr(site.mind, "refine", lambda *given: free.wait(20) and real(*given))
+    monkeypatch.setattr("icl.apps.web.search_pages.PATIENCE", 0.1)
+    _, search = started(client, site, text="a man in a red jacket", who="person")
+    try:
+        said(client, site, search, 0, "yes")
+        said(client, site, search, 0, "back")
+    finally:
+        free.set()
+    deadline = time.monotonic() + 20
+    while search.waiting and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not search.waiting and [event["event"] for event in search.events] == ["query", "verdict", "verdict"]
+    assert search.said.refinement() is None and np.array_equal(search.scores, search.said.base)
+
+
 def test_an_mllm_that_fails_is_told_and_leaves_the_retrievers_ranking(client, site, monkeypatch):
     def fails(*_given):
         raise RuntimeError("out of memory")

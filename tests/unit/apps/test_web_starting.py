@@ -54,7 +54,9 @@ def test_faces_are_shown_where_that_is_asked_for(own):
 def test_the_packs_own_gallery_is_searched_by_default(places):
     site = open_site(replace(places, mllm=False))
     assert len(site.gallery.paths) == len(site.people.pack.images) and site.gallery.drawn and not site.gallery.named
-    own = {path.resolve(): texts for path, texts in zip(site.people.pack.images, site.people.pack.subtexts, strict=True)}
+    own = {
+        path.resolve(): texts for path, texts in zip(site.people.pack.images, site.people.pack.subtexts, strict=True)
+    }
     assert [site.gallery.subtexts(k) for k in range(9)] == [own[path.resolve()] for path in site.gallery.paths]
 
 
