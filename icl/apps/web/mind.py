@@ -40,11 +40,12 @@ class Mind:
         Raises:
             InputError: too many wait.
         """
-        if not self._slots.acquire(blocking=False):
+        slots = self._slots
+        if not slots.acquire(blocking=False):
             remedy = "Try again in a minute, or answer yourself."
             raise InputError("MLLM", f"{WAITING} questions before this one", "fewer", remedy)
         future = self._pool.submit(job)
-        future.add_done_callback(lambda _: self._slots.release())
+        future.add_done_callback(lambda _: slots.release())
         return future
 
     def close(self) -> None:
