@@ -19,6 +19,8 @@ LOOK = 5.0
 """Seconds for which a witness sees the picture."""
 GRACE = 2.0
 """Seconds after these in which it can still be fetched: a slow line, a reload at once."""
+PAGES = 3
+"""Last pages of a session whose pictures can still be fetched: a browser may be slower than an answer."""
 OPEN = 500
 """Sessions that stay in memory; others are read again from their journal."""
 
@@ -36,6 +38,7 @@ class People:
     faces: str = "masked"
     _open: OrderedDict[str, Session] = field(default_factory=OrderedDict, repr=False)
     _looks: dict[tuple[str, int], float] = field(default_factory=dict, repr=False)
+    _pages: dict[str, dict[int, list[int]]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _encoding: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -70,6 +73,18 @@ class People:
         with self._lock:
             return now - self._looks.setdefault((session.code, view.step), now) <= LOOK + GRACE
 
+    def images(self, session: Session, view: View, step: int) -> list[int]:
+        """Gallery columns of the pictures on the page of a step: the present one, or one of the last that was no look."""
+        if view.kind == "look":
+            present = [view.image] if self.may_look(session, view) else []
+            return present if step == view.step else self._pages.get(session.code, {}).get(step, [])
+        with self._lock:
+            pages = self._pages.setdefault(session.code, {})
+            pages[view.step] = [view.image] if view.image is not None else view.images
+            while len(pages) > PAGES:
+                del pages[min(pages)]
+            return pages.get(step, [])
+
     def picture(self, column: int) -> bytes:
         """An image of the gallery as a page may show it, as PNG."""
         return picture_of(self.pack.images[column], self.pack.drawn or self.faces == "shown")
@@ -78,7 +93,7 @@ class People:
         with self._lock:
             kept = self._open.setdefault(session.code, session)  # two requests may have opened it at once
             while len(self._open) > OPEN:
-                self._open.popitem(last=False)
+                self._pages.pop(self._open.popitem(last=False)[0], None)
             return kept
 
     def _encode(self, texts: list[str]) -> tuple[np.ndarray, ...]:

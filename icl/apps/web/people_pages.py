@@ -123,15 +123,13 @@ def _page(site: Site, people: People, session: Session, note: str, wrong: str = 
     status = 400 if wrong else 200
     if view.kind == "done":
         return site.page("end", status, **given, summary=session.summary())
-    shown = view.kind != "look" or people.may_look(session, view)
+    shown = bool(people.images(session, view, view.step))
     return site.page(view.kind, status, **given, shown=shown, seconds=LOOK, longest=LONGEST)
 
 
 def _picture(people: People, session: Session, step: int, place: int) -> bytes:
-    """A picture of the present page, by its place on it: neither the address nor the file tells whom it shows."""
-    view = session.view()
-    images = [view.image] if view.image is not None else view.images
-    hidden = view.kind == "look" and not people.may_look(session, view)
-    if step != view.step or not 0 <= place < len(images) or hidden:
+    """A picture of a page, by its place on it: neither the address nor the file tells whom it shows."""
+    images = people.images(session, session.view(), step)
+    if not 0 <= place < len(images):
         raise unknown("picture", f"/session/{session.code}")
     return people.picture(images[place])

@@ -104,6 +104,15 @@ def test_a_look_lasts_its_seconds_and_a_reload_does_not_make_it_longer(client, s
     assert "<textarea" in act(client, again, answer="seen").text
 
 
+def test_a_slow_browser_gets_the_pictures_of_the_page_that_was_just_answered(client, site):
+    page, pictures = begun(client, "judge"), []
+    for _ in range(5):
+        pictures.append(f"{page.url.path}/{field(page.text, 'step')}/0.png")
+        page = act(client, page, answer="unsure")
+    assert [client.get(picture).status_code for picture in pictures] == [404, 404, 404, 200, 200]
+    assert client.get(f"{page.url.path}/{field(page.text, 'step')}/0.png").status_code == 200
+
+
 def test_a_double_click_a_second_tab_and_the_way_back_change_nothing(client, site):
     tab = begun(client, "judge")
     other = client.get(tab.url.path)
