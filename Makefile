@@ -1,7 +1,7 @@
 # Set-up and the named jobs. Everything runs in .venv, which is made from requirements.lock.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := table
-.PHONY: table report test fast slow more lint types coverage docs wheel bench gpu draws env schema clean clean-all help
+.PHONY: table report app test fast slow more lint types coverage docs wheel bench gpu draws env schema clean clean-all help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -28,6 +28,12 @@ table: $(STAMP)  ## results/table.csv and results/timing.csv on the embedded ben
 
 report: $(STAMP)  ## the paper's tables and figures, and results/report.html
 	$(BIN)/snakemake --cores $(CORES) tables figures report_page
+
+# APP='--gallery path/to/folder --port 8080': options, which APP=--help lists
+APP ?=
+app: $(STAMP)  ## a search and measured sessions in a browser: http://127.0.0.1:8000 (APP='--gallery FOLDER': one's own images)
+	$(BIN)/snakemake --cores $(CORES) human_pack
+	$(BIN)/python -m icl.apps.web $(APP)
 
 test: lint fast slow  ## everything that CI runs
 
