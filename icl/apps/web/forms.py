@@ -61,7 +61,9 @@ async def read_form(request: Request) -> Form:
     stream = _bounded(request, body_limit(request.url.path))
     try:
         if kind == b"multipart/form-data":
-            parser = _InMemory(request.headers, stream, max_files=1, max_fields=FIELDS, max_part_size=TEXT_LIMIT)
+            parser: FormParser | MultiPartParser = _InMemory(
+                request.headers, stream, max_files=1, max_fields=FIELDS, max_part_size=TEXT_LIMIT
+            )
         elif kind == b"application/x-www-form-urlencoded":
             parser = FormParser(request.headers, stream, max_fields=FIELDS, max_part_size=TEXT_LIMIT)
         else:

@@ -76,7 +76,8 @@ class People:
     def images(self, session: Session, view: View, step: int) -> list[int]:
         """Gallery columns of the pictures on the page of a step: the present one, or one of the last that was no look."""
         if view.kind == "look":
-            present = [view.image] if self.may_look(session, view) else []
+            shown = view.image is not None and self.may_look(session, view)
+            present = [view.image] if shown and view.image is not None else []
             return present if step == view.step else self._pages.get(session.code, {}).get(step, [])
         with self._lock:
             pages = self._pages.setdefault(session.code, {})

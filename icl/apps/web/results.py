@@ -78,7 +78,8 @@ def reasons(search: Search, column: int) -> list[str]:
 
 def dialogue(site: Site, search: Search) -> list[dict]:
     """Questions and answers about images, in the order in which they were given."""
-    turns, said = [], search.said
+    said = search.said
+    turns: list[dict] = []
     places = {int(k): place for place, k in enumerate(search.orders[search.step])}
     read = dict(zip(said.record["candidates"], said.record["yes"], strict=False)) if said.record else {}
     for column, share in said.shares.items():
@@ -87,17 +88,17 @@ def dialogue(site: Site, search: Search) -> list[dict]:
     for column, verdict in said.verdicts.items():
         turns.append({"who": "you", "column": column, "answer": VERDICTS[verdict], "share": None})
     for turn in turns:
-        column = turn.pop("column")
-        turn |= {"place": places.get(column), "name": site.gallery.name(column)}
+        at = turn.pop("column")
+        turn |= {"place": places.get(at), "name": site.gallery.name(at)}
     return turns
 
 
 def marked(before: str, after: str) -> list[tuple[str, bool]]:
     """A refined text in pieces, each with whether its words are new beside the text before."""
     old, new = (re.findall(r"\S+", text) for text in (before, after))
-    plain = [[re.sub(r"\W", "", word).lower() for word in words] for words in (old, new)]
+    first, second = ([re.sub(r"\W", "", word).lower() for word in words] for words in (old, new))
     pieces: list[tuple[str, bool]] = []
-    for kind, _, _, start, end in difflib.SequenceMatcher(None, *plain, autojunk=False).get_opcodes():
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         if start < end:
             pieces.append((" ".join(new[start:end]), SAME if kind == "equal" else NEW))
     return pieces
@@ -125,7 +126,7 @@ def exported(site: Site, search: Search) -> dict:
 
 def _public(event: dict, site: Site) -> dict:
     """An event with names of images in place of gallery columns, which follow the identities in a benchmark."""
-    named = {
+    named: dict[str, object] = {
         key: site.gallery.name(value) if value is not None else None for key, value in event.items() if key in _ONE
     }
     if "candidates" in event:

@@ -99,7 +99,9 @@ def combined(by_text: np.ndarray | None, by_photo: np.ndarray | None) -> np.ndar
     text's; the thresholds that were chosen for texts then keep their meaning.
     """
     if by_text is None or by_photo is None:
-        return by_photo if by_text is None else by_text
+        one = by_photo if by_text is None else by_text
+        assert one is not None, "a search has a text or a photo"
+        return one
     spread = by_photo.std()
     scaled = (by_photo - by_photo.mean()) / (spread if spread > 0 else 1)
     return (by_text + by_text.mean() + scaled * by_text.std()) / 2
@@ -148,11 +150,12 @@ class Search:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
-        self._start, self._past = time.monotonic(), deque(maxlen=KEPT)
+        self._start = time.monotonic()
+        self._past: deque[int] = deque(maxlen=KEPT)
         asked = {"text": self.text, "photo": self.photo is not None, "who": self.who, "manner": self.manner}
         self.change(self.said, "query", **asked)
 
-    def change(self, said: Said, event: str, **details) -> None:
+    def change(self, said: Said, event: str, **details: object) -> None:
         """Take over a new state, rank anew, and note what happened."""
         with self.lock:
             self.said, self.scores = said, ranking(said, self.mind, self.vectors)

@@ -43,11 +43,13 @@ class Site:
 
     def __post_init__(self) -> None:
         loader = PackageLoader("icl.apps.web")
-        own = dict(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        self.pages = Environment(loader=loader, autoescape=select_autoescape(default=True), **own)
+        escape = select_autoescape(default=True)
+        self.pages = Environment(
+            loader=loader, autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
         self.pages.globals |= {"site": self, "token": self.tokens.of}
 
-    def page(self, name: str, status: int = 200, **values) -> HTMLResponse:
+    def page(self, name: str, status: int = 200, **values: object) -> HTMLResponse:
         """A page from its template."""
         return HTMLResponse(self.pages.get_template(f"{name}.html").render(**values), status)
 

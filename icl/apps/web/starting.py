@@ -55,19 +55,25 @@ def open_site(places: Places) -> Site:
     with task(4, "starting", counted=False) as work:
         pack = _pack(places)
         work.advance()
-        folder = places.gallery or _folder(pack)
+        folder = places.gallery or _folder(_required(pack))
         with stage("gallery"):
             index = Index.update(folder, places.models, places.store)
         work.advance()
         mind = _mind(places) if places.mllm else None
         work.advance()
-        own = pack is not None and folder.resolve() == _folder(pack).resolve()
-        gallery = Gallery(index, own and pack.drawn, places.faces, not own, _known(index, pack) if own else None)
+        shown = pack if pack is not None and folder.resolve() == _folder(pack).resolve() else None
+        known, drawn = (_known(index, shown), shown.drawn) if shown else (None, False)
+        gallery = Gallery(index, drawn, places.faces, shown is None, known)
         people = People(pack, places.sessions, pack.encoder(), places.faces) if pack else None
-        site = Site(gallery, mind, _examples(pack) if own else EXAMPLES, people=people)
+        site = Site(gallery, mind, _examples(shown) if shown else EXAMPLES, people=people)
         _warm(site)
         work.advance()
     return site
+
+
+def _required(pack: Pack | None) -> Pack:
+    assert pack is not None, "without a gallery there is a pack, or an error before"
+    return pack
 
 
 def _pack(places: Places) -> Pack | None:
