@@ -31,6 +31,7 @@ FACTS, VECTORS, ANSWERS = "pack.json", "embeddings.npz", "answers.npz"
 REMEDY = "Make it again: snakemake --cores all human_pack"
 COMMON = "queries of all sessions"
 NUMBERS = ("xi", "rounds", "weight", "shared", "own_queries", "shown", "text_length")
+TEXTS = ("name", "models", "captions", "drawn", "subtexts", "seen", "refined_texts", *NUMBERS)
 ARRAYS = ("candidates", "top1", "yes", "yes_share", "own", "looks", "pool", "pairs", "refined_bge", "refined_tse")
 
 
@@ -93,6 +94,9 @@ class Pack:
         total = _verified(folder)
         facts = json.loads((folder / FACTS).read_text())
         found = read_arrays(folder / ANSWERS, "a pack's answers", REMEDY)
+        wanted = (*TEXTS, "images", "image_digests", "retriever", "retriever_digest")
+        if absent := [*(n for n in wanted if n not in facts), *(n for n in ARRAYS if n not in found)]:
+            raise InputError(str(folder), f"no {absent[0]}", "a pack of this version", REMEDY)
         images = [folder / name for name in facts["images"]]
         for path, digest in zip(images, facts["image_digests"], strict=True):
             if not path.is_file() or _digest(path) != digest:
@@ -100,14 +104,13 @@ class Pack:
         retriever = folder / facts["retriever"]
         if encoder is None and (not retriever.is_dir() or folder_digest(str(retriever)) != facts["retriever_digest"]):
             raise InputError(str(retriever), "no or another retriever", "the one that the pack was made with", REMEDY)
-        names = ("name", "models", "captions", "drawn", "subtexts", "seen", "refined_texts", *NUMBERS)
         return cls(
             folder=folder,
             hash=total,
             images=images,
             retriever=retriever,
             embeddings=Embeddings.load(folder / VECTORS),
-            **{name: facts[name] for name in names},
+            **{name: facts[name] for name in TEXTS},
             **{name: found[name] for name in ARRAYS},  # type: ignore[arg-type]  # `found` holds exactly these
         )
 

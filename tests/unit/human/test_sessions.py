@@ -20,8 +20,9 @@ from running import HOUSE
 from small_pack import small_pack, small_split, vectors
 
 from icl.errors import InputError
+from icl.files import write_checksums, write_json
 from icl.human.measures import played
-from icl.human.pack import Pack
+from icl.human.pack import FACTS, Pack
 from icl.human.people import PEOPLE, simulate
 from icl.human.protocols.judge import JudgeDialogue
 from icl.human.ranking import Ranking
@@ -320,7 +321,8 @@ def test_an_answer_waits_for_who_holds_the_journal_and_sees_what_came(pack, tmp_
 CHILD = """
 import sys
 sys.path.insert(0, {house!r})
-from icl.human.pack import Pack
+from icl.files import write_checksums, write_json
+from icl.human.pack import FACTS, Pack
 from icl.human.session import Session
 pack = Pack.open({folder!r} + "/pack", print)  # a judge encodes nothing
 session = Session.open(pack, {folder!r} + "/sessions", "killed")
@@ -394,3 +396,13 @@ def test_a_witness_needs_a_second_picture(tmp_path):
         Session.start(pack, tmp_path, "witness", vectors)
     with pytest.raises(InputError, match="protocol: found 'oracle'"):
         Session.start(pack, tmp_path, "oracle", vectors)
+
+
+def test_a_pack_of_another_version_is_refused_in_words(tmp_path):
+    folder = small_pack(tmp_path).folder
+    facts = json.loads((folder / FACTS).read_text())
+    del facts["text_length"]
+    write_json(folder / FACTS, facts)
+    write_checksums(folder, "*.*")
+    with pytest.raises(InputError, match="no text_length; expected a pack of this version"):
+        Pack.open(folder, vectors)
