@@ -49,3 +49,11 @@ def smoke(tmp_path_factory):
     assert done.returncode == 0, done.stdout[-3000:]
     (folder / "pipe.txt").write_text(done.stdout)
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests that share a run are one group, which `--dist loadgroup` leaves to one process; other groups go beside it."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            shared = [name for name in ("whole", "smoke") if name in item.fixturenames]
+            item.add_marker(pytest.mark.xdist_group("+".join(shared[:1]) or item.module.__name__))

@@ -54,12 +54,13 @@ class Command:
 
 
 def commands() -> list[Command]:
-    """Every command of every page, each once."""
-    found: dict[str, Command] = {}
+    """Every command of every page, each once, whatever comment or `-n` stands with it."""
+    found: dict[tuple[str, ...], Command] = {}
     for page in PAGES:
         for line, text in _lines_of_code(page.read_text()):
             for part in re.split(r"\s&&\s", text):
-                found.setdefault(part, Command(f"{page.relative_to(HOUSE)}:{line}", part))
+                command = Command(f"{page.relative_to(HOUSE)}:{line}", part)
+                found.setdefault(tuple(word for word in command.words if word != "-n"), command)
     return list(found.values())
 
 
