@@ -81,7 +81,7 @@ async def crowd(address, thinks):
     return people
 
 
-@pytest.mark.parametrize("thinks", [THINKS, 0.0])
+@pytest.mark.parametrize("thinks", [pytest.param(THINKS, marks=pytest.mark.long), 0.0])
 def test_fifty_people_at_once_lose_no_answer_and_wait_for_no_page(places, thinks, capsys):
     """Once as people answer, with pauses; once as fast as the server lets them, where only the answers are looked at."""
     with served(places) as address:
