@@ -71,6 +71,7 @@ def make_smoke(folder):
     (folder / "pipe.txt").write_text(done.stdout)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Slow tests that share a run are one group, which `--dist loadgroup` leaves to one process; other groups go beside it."""
     for item in items:
