@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from icl.errors import InputError
-from icl.files import CHECKSUMS, folder_digest, read_arrays, write_checksums, write_json
+from icl.files import CHECKSUMS, file_digest, folder_digest, read_arrays, write_checksums, write_json
 from icl.ranking.scores import EmbeddingScores, MatrixScores, Part
 from icl.rerank.split import Encoder
 from icl.rerank.thi.merging import Reranked
@@ -99,7 +99,7 @@ class Pack:
             raise InputError(str(folder), f"no {absent[0]}", "a pack of this version", REMEDY)
         images = [folder / name for name in facts["images"]]
         for path, digest in zip(images, facts["image_digests"], strict=True):
-            if not path.is_file() or _digest(path) != digest:
+            if not path.is_file() or file_digest(path) != digest:
                 raise InputError(str(path), "no or another image", "the one that the pack was made from", REMEDY)
         retriever = folder / facts["retriever"]
         if encoder is None and (not retriever.is_dir() or folder_digest(str(retriever)) != facts["retriever_digest"]):
@@ -191,7 +191,7 @@ def write_pack(
     told = {
         "name": name,
         "images": [os.path.relpath(path.resolve(), home) for path in images],
-        "image_digests": [_digest(path) for path in images],
+        "image_digests": [file_digest(path) for path in images],
         "retriever": os.path.relpath(retriever.resolve(), home),
         "retriever_digest": folder_digest(str(retriever)),
     }
@@ -199,11 +199,6 @@ def write_pack(
     embeddings.save(folder / VECTORS)
     np.savez(folder / ANSWERS, **{key: arrays[key] for key in ARRAYS})
     write_checksums(folder, "*.*")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _verified(folder: Path) -> str:
@@ -214,7 +209,7 @@ def _verified(folder: Path) -> str:
         raise InputError(f"pack {folder}", "no pack there", f"{CHECKSUMS}, {FACTS} and more", REMEDY) from error
     for line in lines:
         digest, name = line.split(maxsplit=1)
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
+        if not (folder / name).is_file() or file_digest(folder / name) != digest:
             raise InputError(str(folder / name), "no or another file", "what was written with the pack", REMEDY)
     if {FACTS, VECTORS, ANSWERS} - {line.split(maxsplit=1)[1] for line in lines}:
         raise InputError(f"pack {folder}", "checksums of something else", f"{FACTS}, {VECTORS}, {ANSWERS}", REMEDY)

@@ -61,6 +61,11 @@ def version_of(spec: dict) -> dict | None:
     return next((known for known in json.loads(VERSIONS.read_text()) if known["spec"] == spec), None)
 
 
+def title_of(known: dict) -> str:
+    """What a frozen benchmark is called."""
+    return f"SynthPEDES {known['version']} {known['spec']['domain']} ({known['size']})"
+
+
 def checked(spec: dict, found: dict[str, dict]) -> dict:
     """What a benchmark is: `name` (of a frozen version, or `own`), its settings and its splits.
 
@@ -70,7 +75,7 @@ def checked(spec: dict, found: dict[str, dict]) -> dict:
     known = version_of(spec)
     if known is None:
         return {"name": "own", "spec": spec, "splits": found}
-    name = f"SynthPEDES {known['version']} {spec['domain']} ({known['size']})"
+    name = title_of(known)
     for split, facts in known["splits"].items():
         if wrong := [part for part in PARTS if found[split][part] != facts[part]]:
             libraries = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("pillow", "numpy"))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from icl.data.pairs import read_pairs, split_of
 from icl.errors import InputError
-from icl.publish.frozen import version_of
+from icl.publish.frozen import title_of, version_of
 from icl.ranking.measure import PER_QUERY, read_measured, values_of
 from icl.report.paper import METRICS
 from icl.workflow.methods import Row
@@ -42,8 +42,7 @@ def _benchmark(settings: Settings, results: Path, dataset: str) -> dict:
     test = split_of(read_pairs(results / "pairs" / f"{dataset}.parquet"), "test")
     queries = test[["image_id", "caption_id", "pid", "caption"]].fillna("").values.tolist()
     known = version_of(benchmark_part(settings, dataset)) if settings.datasets[dataset].generator else None
-    version = f"SynthPEDES {known['version']} {known['spec']['domain']} ({known['size']})" if known else ""
-    return {"version": version, "test_sha256": digest(queries)}
+    return {"version": title_of(known) if known else "", "test_sha256": digest(queries)}
 
 
 def _row(results: Path, dataset: str, method: str, row: Row, seed: int) -> dict:
