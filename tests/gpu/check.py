@@ -162,19 +162,13 @@ def asking(folder: Path, device: torch.device) -> dict:
 
 def smoke(folder: Path, device: torch.device) -> dict:
     """The smoke run on the device, as users call it."""
-    start, home = time.perf_counter(), Path.cwd()
-    words = [
-        "results/smoke/table.csv",
-        "--configfile",
-        str(home / "config/smoke.yaml"),
-        "--config",
-        f"results={folder}/smoke",
-    ]
-    call = [sys.executable, "-m", "snakemake", "--cores", "all", f"{folder}/smoke/table.csv", *words[1:]]
+    start, out = time.perf_counter(), folder / "smoke"
+    call = [sys.executable, "-m", "snakemake", "--cores", "all", f"{out}/table.csv"]
+    call += ["--configfile", "config/smoke.yaml", "--config", f"results={out}"]
     done = subprocess.run(call, env={**os.environ, "ICL_DEVICE": device.type}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"the smoke run failed:\n{done.stderr[-3000:]}")
-    return {"seconds": time.perf_counter() - start, "table": (folder / "smoke/table.csv").read_text().splitlines()[1:]}
+    return {"seconds": time.perf_counter() - start, "table": (out / "table.csv").read_text().splitlines()[1:]}
 
 
 def main() -> None:

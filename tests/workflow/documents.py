@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from running import HOUSE
 
 PAGES = (
@@ -89,6 +91,14 @@ def unknown_programs(text: str) -> list[str]:
     blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```", text, re.M | re.S)
     first = {line.split()[0] for block in blocks for line in block.splitlines() if line.strip() and line[0] not in " #"}
     return sorted(first - {*TRIED, *ELSEWHERE})
+
+
+def known_files() -> list[str]:
+    """Files of the working tree that git knows or would take; without git, the test that asks is skipped."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=HOUSE, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return listed.stdout.splitlines()
 
 
 def fresh_copy(folder: Path, files: list[str]) -> Path:

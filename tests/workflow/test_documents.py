@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import ELSEWHERE, PAGES, TRIED, Command, commands, fresh_copy, unknown_programs
+from documents import ELSEWHERE, PAGES, TRIED, Command, commands, fresh_copy, known_files, unknown_programs
 from helpers import save_official_layout
 from PIL import Image
 from running import HOUSE
@@ -49,10 +49,7 @@ def test_every_page_is_in_the_sites_contents():
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """The working tree as a clone, with what a reader would have put where the pages say `path/to/folder` and `data/`."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=HOUSE, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    folder = fresh_copy(tmp_path_factory.mktemp("clone"), listed.stdout.splitlines())
+    folder = fresh_copy(tmp_path_factory.mktemp("clone"), known_files())
     (folder / ".venv").symlink_to(Path(sys.prefix))
     mine = folder / "path" / "to" / "folder"
     mine.mkdir(parents=True)

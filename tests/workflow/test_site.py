@@ -7,7 +7,7 @@ from html import unescape
 from urllib.parse import unquote
 
 import pytest
-from documents import fresh_copy
+from documents import fresh_copy, known_files
 from running import HOUSE
 
 pytestmark = pytest.mark.slow
@@ -16,10 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """As `make docs` builds it; a warning fails."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=HOUSE, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    clone = fresh_copy(tmp_path_factory.mktemp("clone"), listed.stdout.splitlines())
+    clone = fresh_copy(tmp_path_factory.mktemp("clone"), known_files())
     recipe = re.search(r"^docs:.*\n\t(.+)$", (clone / "Makefile").read_text(), re.M)[1]
     words = recipe.replace("$(BIN)/sphinx-build", f"{sys.executable} -m sphinx").split()
     done = subprocess.run(words, cwd=clone, capture_output=True, text=True, timeout=300)

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from documents import fresh_copy
+from documents import fresh_copy, known_files
 from running import HOUSE, jobs
 
 pytestmark = pytest.mark.slow
@@ -17,10 +17,7 @@ HOME = ("Snakefile", "rules/", "workflow/", "workflow_scripts/", "config/", "pro
 
 @pytest.fixture(scope="module")
 def files():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=HOUSE, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [name for name in listed.stdout.splitlines() if (HOUSE / name).is_file()]
+    return [name for name in known_files() if (HOUSE / name).is_file()]
 
 
 @pytest.fixture(scope="module")
