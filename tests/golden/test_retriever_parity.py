@@ -263,8 +263,9 @@ def test_rates_and_decay_of_every_parameter_over_the_epochs(golden):
         )
         optimizer = build_optimizer(model, settings)
         assert optimizer.defaults["betas"] == tuple(case["hyper"]["betas"])
-        names = [name for name, _ in model.named_parameters()]
-        for name, group in zip(names, optimizer.param_groups, strict=True):
+        group_of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+        for name, parameter in model.named_parameters():
+            group = group_of[id(parameter)]
             kind = ("tse" if "_tse." in name else "clip") + ("_bias" if name.endswith("bias") else "_weight")
             kind = "text_positional_embedding" if name.endswith("text_positions") else kind
             assert group["eps"] == case["hyper"]["eps"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from icl.apps.index.captions import describe_all, prune
@@ -20,6 +19,7 @@ from icl.apps.index.updating import brought_up_to_date
 from icl.apps.shipped import SHIPPED, Judge
 from icl.data.images import ImageStore, fitted
 from icl.data.tokenizer import CaptionTokenizer
+from icl.device import chosen_device
 from icl.errors import InputError
 from icl.files import reason
 from icl.ranking.scores import best_columns
@@ -171,7 +171,7 @@ class Index:
 
 def _opened(retriever: Path) -> tuple[RDE, CaptionTokenizer]:
     model, tokenizer = load_retriever(retriever)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return model.to(chosen_device()), tokenizer
 
 
 def _encoder(model: RDE, tokenizer: CaptionTokenizer) -> Encoder:

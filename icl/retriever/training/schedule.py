@@ -29,12 +29,13 @@ def rda_weight(epoch: int, settings: RetrieverSettings) -> float:
 def build_optimizer(model: RDE, settings: RetrieverSettings) -> torch.optim.Adam:
     """Adam with RDE's groups: TSE layers at their own rate, biases of the backbone at twice the rate, no decay on biases;
     the text positions at five times the rate where they were stretched beyond CLIP's 77 (as published)."""
-    groups = []
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}  # few and large: a card takes a group at once
     for name, parameter in model.named_parameters():
         bias, tse = name.endswith("bias"), "_tse." in name
         rate = settings.lr_tse if tse else settings.lr * (settings.bias_lr_factor if bias else 1.0)
         if name.endswith("text_positions") and len(parameter) > CLIP_TEXT_LENGTH:
             rate *= settings.stretched_positions_lr_factor
         decay = 0.0 if bias else settings.weight_decay
-        groups.append({"params": [parameter], "base": rate, "lr": rate, "weight_decay": decay})
-    return torch.optim.Adam(groups, eps=settings.adam_eps)
+        groups.setdefault((rate, decay), []).append(parameter)
+    members = [{"params": p, "base": rate, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+    return torch.optim.Adam(members, eps=settings.adam_eps)
