@@ -71,7 +71,7 @@ fast: $(STAMP)  ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 slow: $(STAMP)  ## the smoke DAG end to end, also through a faulty MLLM server
-	$(BIN)/python -m pytest --durations=12 -m "slow and not (long or slurm or browser)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=12 -m "slow and not (long or slurm or browser)"
 
 more: $(STAMP)  ## long tests: MLLM servers, kills, Slurm (as root), browser
 	$(BIN)/python -m pytest -m "slow and (long or slurm or browser)"

@@ -4,9 +4,11 @@ The tests run in parallel, and their results must not depend on the machine.
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,23 @@ for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 from running import SMOKE, TARGETS, command, in_terminal, text_of  # noqa: E402  (numpy reads the numbers above)
+
+SHARES = re.compile(r"def \w+\([^)]*\b(smoke|whole)\b")
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """With `--dist loadfile`: a process takes a file, and one takes all files that share the smoke runs, which some tests
+    spoil and mend."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRun(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = nodeid.split("::", 1)[0]
+            return "smoke runs" if SHARES.search((Path(config.rootpath) / name).read_text()) else name
+
+    return ByRun(config, log)
 
 
 @pytest.fixture(scope="session")
