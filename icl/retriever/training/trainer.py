@@ -27,6 +27,7 @@ from icl.retriever.losses import LOSSES
 from icl.retriever.losses.tal import tal
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.data import TrainingData, check_splits, division_batches
+from icl.retriever.training.memory import keep_freed_memory
 from icl.retriever.training.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import new_retriever, save_retriever
@@ -308,4 +309,5 @@ def train_retriever(
         InputError: checkpoint, image or augmented caption missing; a split of one identity; a loss that is not finite
             (names epoch and batch; the last epoch's state is kept).
     """
+    keep_freed_memory()
     Trainer(settings, pairs, root, seed, out, augmented).run()

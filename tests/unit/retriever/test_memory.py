@@ -1,0 +1,40 @@
+"""Kept memory: the system is asked for pages once, and no number changes."""
+
+import platform
+import resource
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys, torch
+from icl.retriever.training.memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+for _ in range(12):
+    torch.ones(16, 1024, 1024)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+total = sum(float(torch.ones(16, 1024, 1024)[-1].sum()) for _ in range(20))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, total)
+"""
+
+
+def faults(word: str) -> list[float]:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, word], capture_output=True, text=True, check=True)
+    return [float(part) for part in done.stdout.split()]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_the_system_gives_pages_once():
+    (usual, expected), (kept, found) = faults("usual"), faults("keep")
+    pages = 16 * 2**22 / resource.getpagesize()
+    assert kept < pages < usual  # at most one of the twenty 64 MB blocks is new
+    assert found == expected
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    from icl.retriever.training import memory
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
+    assert not memory.keep_freed_memory()
