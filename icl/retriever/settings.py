@@ -91,9 +91,9 @@ class RetrieverSettings:
     watch_test: bool = setting(False, "Measure the test split at every epoch too, to report the published protocol.")
     precision: str = setting(
         "float32",
-        "Arithmetic of the backbone, in training and in encoding: float32, bfloat16 or float16 (heads, losses and "
-        "similarities: float32).",
-        choices=("float32", "bfloat16", "float16"),
+        "Arithmetic of the backbone, in training and in encoding: float32, bfloat16, float16, or auto: bfloat16 where this "
+        "machine multiplies faster in it (heads, losses and similarities: float32).",
+        choices=("float32", "bfloat16", "float16", "auto"),
     )
     piece: int = setting(
         0,

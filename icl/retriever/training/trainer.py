@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from icl.retriever.ccd import Division, divide, quality, variant_of
 from icl.retriever.encoding.embeddings import embed, encode_images, encode_texts, open_store
 from icl.retriever.losses import LOSSES
 from icl.retriever.losses.tal import tal
+from icl.retriever.precision import concrete
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.data import TrainingData, check_splits, division_batches
 from icl.retriever.training.memory import keep_freed_memory
@@ -53,6 +55,7 @@ class Trainer:
     def __init__(
         self, settings: RetrieverSettings, pairs: pd.DataFrame, root: Path, seed: int, out: Path, augmented: Path | None
     ) -> None:
+        settings = replace(settings, precision=concrete(settings.precision))  # the model is then used in the same
         torch.manual_seed(seed)
         check_splits(pairs, settings.selection)
         self.settings, self.seed, self.out, self.world = settings, seed, out, World.current()
@@ -273,6 +276,7 @@ class Trainer:
         self._division_table().to_parquet(self.out / "ccd.parquet", index=False)
         pd.DataFrame(self.history).to_csv(self.out / "history.csv", index=False)
         chosen = {"rule": self.settings.selection, **self.best, **self._published_protocol()}
+        chosen["precision"] = self.settings.precision
         (self.out / "selection.json").write_text(json.dumps(chosen))
         save_retriever(self.model.cpu(), self.tokenizer, self.settings, self.out)
         (self.out / "state.pt").unlink(missing_ok=True)

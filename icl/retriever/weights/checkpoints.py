@@ -15,6 +15,7 @@ from icl.errors import InputError
 from icl.files import make_readable, reason
 from icl.retriever.backbone import CLIPBackbone
 from icl.retriever.model import RDE
+from icl.retriever.precision import concrete
 from icl.retriever.settings import RetrieverSettings, check_sizes
 from icl.retriever.weights.names import Weights
 from icl.retriever.weights.sources import read_weights
@@ -64,7 +65,7 @@ def build_retriever(weights: Weights, settings: RetrieverSettings, length: int) 
 
 def _rde(backbone: CLIPBackbone, tse_dim: int, settings: RetrieverSettings) -> RDE:
     s = settings
-    return RDE(backbone, tse_dim, s.select_ratio, s.batchnorm_padding, s.precision, s.tokens)
+    return RDE(backbone, tse_dim, s.select_ratio, s.batchnorm_padding, concrete(s.precision), s.tokens)
 
 
 def import_retriever(source: str, settings: RetrieverSettings, length: int) -> tuple[RDE, CaptionTokenizer]:

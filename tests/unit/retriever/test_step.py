@@ -18,6 +18,7 @@ from icl.data.pairs import read_pairs, split_of
 from icl.errors import InputError
 from icl.retriever.losses.infonce import infonce
 from icl.retriever.losses.tal import tal
+from icl.retriever.model import PRECISIONS
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.data import noise_index
 from icl.retriever.training.step import Batch, TrainingStep
@@ -100,6 +101,7 @@ import sys
 from pathlib import Path
 from icl.data.pairs import read_pairs
 from icl.retriever.training.trainer import train_retriever
+from icl.retriever.model import PRECISIONS
 from icl.retriever.settings import RetrieverSettings
 place, out, piece = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 settings = RetrieverSettings(checkpoint=str(place / "clip"), piece=piece, **eval(sys.argv[4]))
@@ -200,3 +202,29 @@ def test_noise_is_measured_and_moves_the_augmented_texts_along(place, settings, 
         moved_to = data.rows.caption.iloc[k]
         if (rows.caption == moved_to).sum() == 1:
             assert data.diversity[k] == f"text {by_caption[moved_to]}"
+
+
+@pytest.mark.parametrize(("low", "word"), [(0.5, "bfloat16"), (0.9, "float32"), (2.0, "float32")])
+def test_auto_takes_bfloat16_where_it_is_faster_and_keeps_the_word(place, settings, tmp_path, monkeypatch, low, word):
+    import json
+
+    from icl.retriever import precision
+
+    monkeypatch.setenv("ICL_DEVICE", "cpu")
+    monkeypatch.setattr(precision, "_seconds", lambda dtype: low if dtype == torch.bfloat16 else 1.0)
+    precision.concrete.cache_clear()
+    try:
+        auto = replace(settings, precision="auto", epochs=1)
+        train_retriever(auto, read_pairs(place / "pairs.parquet"), place / "set" / "imgs", 1, tmp_path, None)
+    finally:
+        precision.concrete.cache_clear()
+    assert json.loads((tmp_path / "model.json").read_text())["settings"]["precision"] == word
+    assert json.loads((tmp_path / "selection.json").read_text())["precision"] == word
+    assert load_retriever(tmp_path)[0].dtype == PRECISIONS[word]
+
+
+def test_what_is_measured_is_a_rate():
+    from icl.retriever.precision import _seconds, concrete
+
+    assert _seconds(torch.float32) > 0
+    assert concrete("auto") in ("float32", "bfloat16") and concrete("float16") == "float16"
