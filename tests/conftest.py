@@ -3,8 +3,10 @@
 The tests run in parallel, and their results must not depend on the machine.
 """
 
+import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,12 +19,12 @@ for library in ("OMP", "MKL", "OPENBLAS"):
 
 from running import SMOKE, TARGETS, command, in_terminal, text_of  # noqa: E402  (numpy reads the numbers above)
 
-SHARES = re.compile(r"def \w+\([^)]*\b(smoke|whole)\b")
+SPOILS = re.compile(r"def \w+\([^)]*\bsmoke\b")
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """With `--dist loadfile`: a process takes a file, and one takes all files that share the smoke runs, which some tests
-    spoil and mend."""
+    """With `--dist loadfile`: a process takes a file, and one takes all files with the run `smoke`, which some tests spoil
+    and mend."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -30,19 +32,34 @@ def pytest_xdist_make_scheduler(config, log):
     class ByRun(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             name = nodeid.split("::", 1)[0]
-            return "smoke runs" if SHARES.search((Path(config.rootpath) / name).read_text()) else name
+            return "smoke" if SPOILS.search((Path(config.rootpath) / name).read_text()) else name
 
     return ByRun(config, log)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
-    """The smoke run in one go, and the model with its adapter merged in; `terminal.txt` is what a terminal showed."""
-    folder = tmp_path_factory.mktemp("whole")
+    """The smoke run in one go, and the model with its adapter merged in; `terminal.txt` is what a terminal showed.
+
+    Made by the first test process that needs it, while others wait; nobody changes it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, made = root / "whole", root / "whole.made"
+    with open(root / "whole.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half-made by a process that failed
+            folder.mkdir()
+            run_whole(folder)
+            made.touch()
+    return folder
+
+
+def run_whole(folder):
     shown, status = in_terminal(command(folder, "results/smoke/table.csv", "results/smoke/lora/seed1/merged", *SMOKE))
     assert status == 0, shown[-3000:]
     (folder / "terminal.txt").write_text(shown, newline="")
-    return folder
 
 
 @pytest.fixture(scope="session")
