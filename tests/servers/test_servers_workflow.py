@@ -1,8 +1,10 @@
 """The smoke workflow through MLLM servers: a real one, and a stand-in with SynthVL's real answers and faults."""
 
 import io
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,12 +104,21 @@ def ollama(server: MLLMServer, more: str = "") -> str:
 @pytest.mark.faults
 @pytest.mark.parametrize("share", [pytest.param(0.0, marks=pytest.mark.long), 0.1])
 def test_ollamas_api_gives_the_same_table_with_and_without_faults(whole, synthvl, share, tmp_path):
+    """On a finished run whose back-end is changed: what no MLLM is asked for stays, all else is asked for again."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder, symlinks=True)
+    shutil.rmtree(folder / "results/smoke/answers")
     with MLLMServer(synthvl, ("synthvl", "synthvl-lora"), share, slow=6.0) as server:
-        call = call_through(tmp_path, ollama(server, ", timeout: 4"))
+        call = call_through(folder, ollama(server, ", timeout: 4"))
         done = subprocess.run(call, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stderr[-3000:]
         assert bool(server.failed) == (share > 0)
-    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(whole), rtol=1e-5)
+    for path in (folder / "results/smoke").rglob("metrics.json"):
+        if json.loads(path.read_text()).get("calls"):
+            assert path.stat().st_mtime > (whole / "terminal.txt").stat().st_mtime, f"{path} is of the local back-end"
+    asked = {path.parent.name for path in (folder / "results/smoke/answers").glob("*/*.jsonl")}
+    assert asked == {path.parent.name for path in (whole / "results/smoke/answers").glob("*/*.jsonl")}
+    pd.testing.assert_frame_equal(table_of(folder), table_of(whole), rtol=1e-5)
 
 
 def asked_by_jobs(server: MLLMServer, probed: set[str]) -> list[str]:
