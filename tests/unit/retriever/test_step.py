@@ -101,7 +101,6 @@ import sys
 from pathlib import Path
 from icl.data.pairs import read_pairs
 from icl.retriever.training.trainer import train_retriever
-from icl.retriever.model import PRECISIONS
 from icl.retriever.settings import RetrieverSettings
 place, out, piece = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 settings = RetrieverSettings(checkpoint=str(place / "clip"), piece=piece, **eval(sys.argv[4]))
