@@ -20,7 +20,7 @@ from icl.apps.shipped import CHOSEN
 from icl.fields import decisive, to_mapping
 from icl.report.figures import FIGURES
 from icl.rerank.ways import WAYS
-from icl.workflow import answers, local, names, paths, persons, resources, rows, searching, stages
+from icl.workflow import answers, local, names, paths, persons, resources, rows, searching, stages, timed
 from icl.workflow.config import load_settings
 
 min_version("9.27")

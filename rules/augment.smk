@@ -11,6 +11,7 @@ rule augment_shard:
         "<results>/logs/augment_shard/{dataset}-{shard}-of-{shards}.log",
     benchmark:
         "<results>/benchmarks_time/augment_shard/{dataset}-{shard}-of-{shards}.tsv"
+    priority: 1  # RDA's training waits for it, and then runs beside the baseline's
     conda:
         "../config/environment.yaml"
     resources:

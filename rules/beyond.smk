@@ -16,7 +16,7 @@ rule beyond_tables:
     input:
         plain=expand("<results>/{name}", name=rows.metric_files(settings)),
         reranked=expand("<results>/{folder}/metrics.json", folder=rows.beyond_folders(settings)),
-        timings=expand("<results>/{folder}/timing.json", folder=rows.beyond_folders(settings)),
+        timings=expand("<results>/{name}", name=timed.timing_files(settings, *timed.TABLES)),
         captions=expand("<results>/captions/{dataset}/test/cost.json", dataset=settings.tabled),
         pairs=expand("<results>/{name}", name=rows.transfer_files(settings, rows.TRANSFERRED_BEYOND)),
         bounds=expand("<results>/bounds/{dataset}/seed{seed}.csv", dataset=settings.tabled, seed=settings.seeds),

@@ -31,7 +31,7 @@ rule table:
         pairs=expand("<results>/pairs/{dataset}.parquet", dataset=settings.tabled),
         metrics=expand("<results>/{name}", name=rows.metric_files(settings)),
         reranked=expand("<results>/{folder}/metrics.json", folder=rows.reranked_folders(settings)),
-        timings=expand("<results>/{folder}/timing.json", folder=rows.reranked_folders(settings)),
+        timings=expand("<results>/{name}", name=timed.timing_files(settings, "table")),
         chosen=expand("<results>/{folder}/chosen.json", folder=rows.reranked_folders(settings, *rows.CHOOSING)),
         selections=expand("<results>/{name}", name=rows.selection_files(settings)),
         judges=expand("<results>/{name}", name=rows.judge_files(settings)),

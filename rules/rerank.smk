@@ -1,4 +1,5 @@
-# Re-rankings: captions of the gallery, parameters chosen on val, then the test split. One rule for every way of icl/rerank/ways.
+# Re-rankings: captions of the gallery, parameters chosen on val, the test split, then seconds per query.
+# One rule for every way of icl/rerank/ways.
 
 
 # What the MLLM sees in each image of a gallery, told once, before any query.
@@ -69,23 +70,43 @@ rule rerank:
     output:
         record="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/record.jsonl",
         metrics="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/metrics.json",
-        timing="<results>/{way}/{dataset}/{method}/{judge}/seed{seed}/timing.json",
     log:
         "<results>/logs/rerank/{way}-{dataset}-{method}-{judge}-seed{seed}.log",
     benchmark:
         "<results>/benchmarks_time/rerank/{way}-{dataset}-{method}-{judge}-seed{seed}.tsv"
     conda:
         "../config/environment.yaml"
-    threads: settings.threads
     resources:
         **job("way", minutes=720),
     params:
         settings=lambda w: stages.way_part(settings, w.way),
         mllm=lambda w: stages.answering_part(settings, w.way),
-        timing_queries=lambda w: None if WAYS[w.way].whole else settings.thi.timing_queries,
-        timing_passes=settings.thi.timing_passes,
         answers=lambda w: f"{RESULTS}/answers/{w.dataset}-{w.method}-{w.judge}-seed{w.seed}-test",
         root=lambda w: paths.image_root(settings, w.dataset),
         version=lambda w: stages.way_version(w.way),
     script:
         "../workflow_scripts/rerank.py"
+
+
+# All rows of a table in one job, so that they are timed on one machine, with nothing of this run beside them.
+rule time_rerankings:
+    input:
+        pairs="<results>/pairs/{dataset}.parquet",
+        opened=lambda w: or_stop(timed.timed_files, settings, w.table, w.dataset, w.seed),
+    output:
+        "<results>/timing/{dataset}/seed{seed}/{table}.json",
+    log:
+        "<results>/logs/time_rerankings/{table}-{dataset}-seed{seed}.log",
+    wildcard_constraints:
+        table=names.one_of(timed.TABLES),
+    conda:
+        "../config/environment.yaml"
+    threads: settings.threads
+    resources:
+        **job("timing", minutes=720, gpus=1),
+    params:
+        rows=lambda w: timed.timed_rows(settings, w.table, w.dataset, w.seed),
+        passes=settings.thi.timing_passes,
+        root=lambda w: paths.image_root(settings, w.dataset),
+    script:
+        "../workflow_scripts/time_rerankings.py"

@@ -13,6 +13,12 @@ def way_of(snakemake):
 
 def open_split(snakemake, split, asks=True):
     """One split of the rule's benchmark, with the retriever of its wildcards and, where it asks, the MLLM."""
+    judge = snakemake.wildcards.get("judge", "lora")
+    return open_row(snakemake, way_of(snakemake), judge, snakemake.input, split, asks)
+
+
+def open_row(snakemake, way, judge, files, split, asks=True):
+    """The same for a way and a judge, from files by name: model, embeddings, adapter, captions."""
     from _glue import settings_of
 
     from icl.data.pairs import read_pairs, split_of
@@ -20,19 +26,20 @@ def open_split(snakemake, split, asks=True):
     from icl.mllm.backends.registry import adapter_of
     from icl.rerank.split import Split
 
-    given, settings, way = snakemake.input, settings_of(snakemake), way_of(snakemake)
-    described = [row["caption"] for row in read_records(Path(given.captions[0]))] if given.get("captions") else None
+    settings = settings_of(snakemake)
+    described = (
+        [row["caption"] for row in read_records(Path(files.get("captions")[0]))] if files.get("captions") else None
+    )
     asks = asks and way.judge != "none"
-    judge = snakemake.wildcards.get("judge", "lora")
     return Split.open(
-        split_of(read_pairs(Path(given.pairs)), split),
+        split_of(read_pairs(Path(snakemake.input.pairs)), split),
         Path(snakemake.params.root),
-        Path(given.embeddings),
-        Path(given.model[0]).parent if given.get("model") else None,
+        Path(files.get("embeddings")),
+        Path(files.get("model")[0]).parent if files.get("model") else None,
         settings.mllm,
         settings.thi,
         settings.rerank,
-        adapter_of(judge, given.adapter) if asks else None,
+        adapter_of(judge, files.get("adapter")) if asks else None,
         described,
         asks,
     )

@@ -1,4 +1,4 @@
-"""Re-rank the test split: interaction record, metrics, cost, time per query."""
+"""Re-rank the test split: interaction record, metrics, cost."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ with job(snakemake):
     from icl.rerank.ways import parameters_of
     from icl.rerank.ways.base import warn_of_bare_answers
 
-    way, split, chosen, given = way_of(snakemake), open_split(snakemake, "test"), taken(snakemake), snakemake.params
+    way, split, chosen = way_of(snakemake), open_split(snakemake, "test"), taken(snakemake)
     emb, asks = split.embeddings, split.backend is not None
     meter = Meter(stored(split, snakemake)) if asks else None
     found = way.rerank(split, meter, chosen)
@@ -24,11 +24,4 @@ with job(snakemake):
     parameters = {name: chosen[name] for name in parameters_of(way)}
     metrics |= {"calls": calls, "spent": spent, "parameters": parameters, "selection": chosen.get("selection", "")}
     write_json(snakemake.output.metrics, metrics)
-    records = with_ranks(found.records, emb, emb.scores, found.scores)
-    write_records(records, Path(snakemake.output.record))
-    found = records = None  # k-reciprocal's matrix goes before the timing makes others
-
-    def run(queries):  # the back-end itself: no stored answer may be timed
-        return way.rerank(split, split.backend, chosen, None if way.whole else queries).seconds
-
-    write_json(snakemake.output.timing, split.timed(run, calls, given.timing_queries, given.timing_passes))
+    write_records(with_ranks(found.records, emb, emb.scores, found.scores), Path(snakemake.output.record))

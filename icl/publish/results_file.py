@@ -19,6 +19,7 @@ from icl.workflow.provenance import digest, provenance
 from icl.workflow.rows import rows
 from icl.workflow.settings import Settings
 from icl.workflow.stages import benchmark_part
+from icl.workflow.timed import read_timings
 
 FORMAT = "icl-results/1"
 COSTS = ("questions", "read_tokens", "written_tokens", "seconds")
@@ -33,7 +34,8 @@ def results_file(settings: Settings, results: Path, name: str) -> dict:
     Args:
         results: folder of the stages' outputs. name: how the leaderboard calls them.
     """
-    found = [_row(results, *line) for line in rows(settings)]
+    timings = read_timings(settings, results, "table")
+    found = [_row(results, timings, *line) for line in rows(settings)]
     benchmarks = {dataset: _benchmark(settings, results, dataset) for dataset in settings.tabled}
     return {"format": FORMAT, "name": name, "benchmarks": benchmarks, "rows": found, "provenance": provenance(settings)}
 
@@ -45,16 +47,15 @@ def _benchmark(settings: Settings, results: Path, dataset: str) -> dict:
     return {"version": title_of(known) if known else "", "test_sha256": digest(queries)}
 
 
-def _row(results: Path, dataset: str, method: str, row: Row, seed: int) -> dict:
+def _row(results: Path, timings: dict[str, dict], dataset: str, method: str, row: Row, seed: int) -> dict:
     measured = read_measured(results / row.metrics(dataset, seed))
     cost: dict[str, float | None] = dict.fromkeys(COSTS, 0.0)
     if row.way:
-        timing = json.loads((results / row.folder(dataset, seed) / "timing.json").read_text())
         count, spent = measured["queries"], measured["spent"].values()
         cost["questions"] = sum(measured["calls"].values()) / count
         cost["read_tokens"] = sum(kind["prompt_tokens"] for kind in spent) / count
         cost["written_tokens"] = sum(kind["answer_tokens"] for kind in spent) / count
-        cost["seconds"] = timing["seconds_per_query"]
+        cost["seconds"] = timings[row.folder(dataset, seed)]["seconds_per_query"]
     return {
         "benchmark": dataset,
         "method": method,

@@ -15,6 +15,7 @@ from icl.rerank.ways import WAYS
 from icl.workflow.methods import Row
 from icl.workflow.rows import TRANSFERRED_BEYOND, beyond, transfers
 from icl.workflow.settings import Settings
+from icl.workflow.timed import TABLES, read_timings
 
 METRICS = ("rank1", "map", "minp")
 TASKS = ("localise", "vqa", "aggregate")
@@ -28,10 +29,13 @@ def beyond_table(settings: Settings, results: Path) -> pd.DataFrame:
         rank1, map, minp in percent, with the 95% interval of Rank-1. *_questions, prompt_tokens, answer_tokens: a query.
         seconds_per_query: median pass. index_*: once for the whole gallery, by the MLLM. parameters, selection: chosen how.
     """
-    return pd.DataFrame([_line(settings, results, *line) for line in beyond(settings)])
+    timings = read_timings(settings, results, *TABLES)
+    return pd.DataFrame([_line(settings, results, timings, *line) for line in beyond(settings)])
 
 
-def _line(settings: Settings, results: Path, dataset: str, method: str, row: Row, seed: int) -> dict:
+def _line(
+    settings: Settings, results: Path, timings: dict[str, dict], dataset: str, method: str, row: Row, seed: int
+) -> dict:
     found = _read(results / row.metrics(dataset, seed))
     low, high = rank1_interval(found, settings.bootstrap)
     line = {"benchmark": dataset, "method": method, "seed": seed, "rank1": found["rank1"]}
@@ -39,9 +43,7 @@ def _line(settings: Settings, results: Path, dataset: str, method: str, row: Row
     spent, queries = found.get("spent", {}), found["queries"]
     line |= {f"{task}_questions": spent.get(task, {}).get("questions", 0) / queries for task in TASKS}
     line |= {name: sum(kind[name] for kind in spent.values()) / queries for name in TOKENS}
-    line["seconds_per_query"] = (
-        _read(results / row.folder(dataset, seed) / "timing.json")["seconds_per_query"] if row.way else 0.0
-    )
+    line["seconds_per_query"] = timings[row.folder(dataset, seed)]["seconds_per_query"] if row.way else 0.0
     line |= _index(results, dataset, row)
     return line | {"parameters": parameters_told(found), "selection": found.get("selection", "")}
 

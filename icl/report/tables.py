@@ -19,6 +19,7 @@ from icl.report.words import spread
 from icl.workflow.methods import Row
 from icl.workflow.rows import CHOOSING, fallback_file, judge_files, rows
 from icl.workflow.settings import Settings
+from icl.workflow.timed import read_timings
 
 CALLS = ("localise", "vqa", "aggregate")
 SPLIT = ("localisation", "vqa", "aggregation", "reencoding", "reranking")
@@ -40,7 +41,8 @@ def write_tables(settings: Settings, results: Path, out: dict[str, Path]) -> Non
         out: paths of table, timing, summary, judge, cost (CSV) and summary_text (Markdown).
     """
     aside = incomparable(settings, results, settings.tabled)
-    lines = [_Line(results, settings.bootstrap, *line, line[0] not in aside) for line in rows(settings)]
+    timings = read_timings(settings, results, "table")
+    lines = [_Line(results, settings.bootstrap, timings, *line, line[0] not in aside) for line in rows(settings)]
     table = pd.DataFrame([line.result() for line in lines])
     timing = pd.DataFrame([line.time() for line in lines if line.row.way], columns=TIMING_COLUMNS)
     judge = judge_table(settings, results)
@@ -70,13 +72,21 @@ class _Line:
     """One (benchmark, method, seed) and its files."""
 
     def __init__(
-        self, results: Path, samples: int, dataset: str, method: str, row: Row, seed: int, compared: bool
+        self,
+        results: Path,
+        samples: int,
+        timings: dict[str, dict],
+        dataset: str,
+        method: str,
+        row: Row,
+        seed: int,
+        compared: bool,
     ) -> None:
-        self.samples = samples
+        self.samples, self.timing = samples, timings.get(row.folder(dataset, seed), {})
         self.key: dict[str, Any] = {"benchmark": dataset, "method": method, "seed": seed}
         self.row, self.results, self.compared = row, results, compared
         self.retriever = results / "retriever" / dataset / row.retriever / f"seed{seed}"
-        self.folder, self.metrics = results / row.folder(dataset, seed), results / row.metrics(dataset, seed)
+        self.metrics = results / row.metrics(dataset, seed)
 
     def result(self) -> dict:
         """One line of the results table."""
@@ -89,7 +99,7 @@ class _Line:
         for kind in CALLS:
             line[f"{kind}_calls"] = found["calls"].get(kind, 0) if self.row.way else None
         line |= self._fallbacks(found)
-        line["seconds_per_query"] = _read(self.folder / "timing.json")["seconds_per_query"] if self.row.way else None
+        line["seconds_per_query"] = self.timing["seconds_per_query"] if self.row.way else None
         selection = _read(self.retriever / "selection.json")
         line["checkpoint"] = _checkpoint(selection)
         published = {} if self.row.way else selection.get("best_on_test", {})
@@ -101,7 +111,7 @@ class _Line:
 
     def time(self) -> dict:
         """One line of the timing table; seconds are per query."""
-        found = _read(self.folder / "timing.json")
+        found = self.timing
         line = dict(self.key, paper_seconds_per_query=self._paper("seconds_per_query"))
         for name in ("seconds_per_query", "seconds_low", "seconds_high", "passes", "own_load", "others_load", "cores"):
             line[name] = found[name]

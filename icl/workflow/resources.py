@@ -66,12 +66,15 @@ def needed_mb(settings: Settings, stage: str) -> int:
     """Megabytes of a stage's job.
 
     Args:
-        stage: `tables` (tables, small files), `scores` (similarities), `retriever` (CLIP and its images), `mllm`.
+        stage: `tables` (tables, small files), `scores` (similarities), `retriever` (CLIP and its images), `mllm`, `timing`
+            (any re-ranking).
     """
     if stage == "tables":
         return LIBRARIES_MB
     if stage == "scores":
         return int(LIBRARIES_MB + scores_mb(settings))
+    if stage == "timing":
+        return max(needed_mb(settings, "mllm"), needed_mb(settings, "scores"))
     if stage == "mllm":
         return int(2 * LIBRARIES_MB + 2 * model_mb(settings.mllm.model) + given_mb(settings))
     r = settings.retriever

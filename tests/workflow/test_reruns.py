@@ -13,24 +13,18 @@ from icl.rerank.ways import WAYS
 from icl.workflow.config import settings_schema
 
 NOTHING = set()
-THI = {"choose_parameters thi", "rerank thi", "sweeps"}
+TIMED = {"time_rerankings"}
+THI = {"choose_parameters thi", "rerank thi", "sweeps"} | TIMED
 ROUNDS = {"rerank anchors", "rerank firstyes"}
-EVIDENCE = {f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")}
+EVIDENCE = {
+    f"{rule} {way}" for rule in ("choose_parameters", "rerank") for way in ("evidence", "captionsevidence")
+} | TIMED
 SEQUENTIAL = {"choose_parameters sequential", "rerank sequential"}
 JUDGES = THI | ROUNDS | EVIDENCE | SEQUENTIAL | {"rerank yes", "evaluate_judge", "search", "gallery_sizes", "make_pack"}
 TEXTS = THI | {"augment_shard", "describe_gallery", "search", "gallery_sizes", "make_pack"}
 ASKS = JUDGES | TEXTS
 ANSWERS = ASKS | {"finetune_lora", "merge_lora"}
 CAPTIONS = {"choose_parameters captions", "rerank captions"}
-WHOLE = {"rerank neighbours", "rerank softmax"}
-TIMED = {
-    "rerank thi",
-    "rerank yes",
-    "rerank evidence",
-    "rerank sequential",
-    "rerank captions",
-    "rerank captionsevidence",
-}
 DRAWN = {"benchmark", "check_frozen"}
 TRAINS = {"train_retriever", "import_retriever"}
 TABLES = {"table", "paper_tables", "transfer_tables", "report_page"}
@@ -38,7 +32,7 @@ ESTIMATE = {"estimate"}
 """It measures speed as the configuration is, so that every key of what it counts and asks matters to it."""
 
 RERUNS = {
-    "methods": TABLES | {"export_answers", "results_file"},
+    "methods": TABLES | TIMED | {"beyond_tables", "export_answers", "results_file"},
     "seeds": TABLES
     | {
         "beyond_tables",
@@ -122,9 +116,9 @@ RERUNS = {
     "thi.rounds": THI | ROUNDS | {"bounds", "gallery_sizes", "make_pack"},
     "thi.lambda": THI | {"gallery_sizes", "make_pack"},
     "thi.xi_grid": THI | {"gallery_sizes"},
-    "thi.yes_top_k": {"rerank yes", "bounds"},
-    "thi.timing_queries": TIMED | ROUNDS,
-    "thi.timing_passes": TIMED | ROUNDS | WHOLE,
+    "thi.yes_top_k": {"rerank yes", "bounds"} | TIMED,
+    "thi.timing_queries": TIMED,
+    "thi.timing_passes": TIMED,
     "rerank.evidence_top_k": EVIDENCE | SEQUENTIAL | {"bounds", "search", "gallery_sizes"},
     "rerank.beta": EVIDENCE | {"bounds", "search", "gallery_sizes"},
     "rerank.budget": SEQUENTIAL | {"gallery_sizes"},
@@ -210,7 +204,15 @@ def declared(config, folder):
     """Params and inputs of every rule under a configuration, functions evaluated on wildcards that stand for all."""
     found, fixed = (
         {},
-        {"dataset": "tinypedes", "seed": "1", "shard": "0", "shards": "2", "name": "density", "model": "m"},
+        {
+            "dataset": "tinypedes",
+            "table": "table",
+            "seed": "1",
+            "shard": "0",
+            "shards": "2",
+            "name": "density",
+            "model": "m",
+        },
     )
     with SnakemakeApi(OutputSettings()) as api:
         workflow = api.workflow(

@@ -1,6 +1,7 @@
 """The table of all rows with their cost, the frontier, and several drawings of a benchmark."""
 
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +17,7 @@ from icl.report.figures.frontier import frontier, places, undominated
 from icl.rerank.ways import WAYS
 from icl.workflow import rows
 from icl.workflow.config import load_settings
+from icl.workflow.timed import TABLES, timed_rows
 
 GENERATED = {"generator": "synth", "train_identities": 4, "val_identities": 2, "test_identities": 2}
 
@@ -38,6 +40,7 @@ def results(folder, seed: int = 0):
     settings = load_settings({"datasets": data, "results": str(folder), "bootstrap": 50})
     every = {row.metrics(d, s): row for d, _, row, s in rows.beyond(settings)}
     every |= {row.metrics(d, s): row for _, d, _, row, s in rows.transfers(settings, rows.TRANSFERRED_BEYOND)}
+    timed = {}
     for name, row in every.items():
         asked = {None: 0, "thi": 2}.get(row.way, 10) if row.judge != "none" else 0
         kind = {"questions": 40 * asked, "prompt_tokens": 2000 * asked, "answer_tokens": 40 * asked, "seconds": 1.0}
@@ -45,7 +48,10 @@ def results(folder, seed: int = 0):
         put(
             folder / name, found | {"parameters": {"beta": 0.03125, "expected": [1, 2]}, "selection": "best mAP on val"}
         )
-        put((folder / name).with_name("timing.json"), {"seconds_per_query": 0.01 * asked})
+        timed[str(Path(name).parent)] = {"seconds_per_query": 0.01 * asked}
+    for table in TABLES:
+        told = [row["folder"] for row in timed_rows(settings, table, "a", 1)]
+        put(folder / f"timing/a/seed1/{table}.json", {name: timed[name] for name in told})
     kind = {"questions": 30, "prompt_tokens": 600, "answer_tokens": 900, "seconds": 3.0}
     put(folder / "captions/a/test/cost.json", {"spent": {"vqa": kind, "aggregate": kind}})
     return settings

@@ -1,6 +1,7 @@
 """The tables, from a results folder written by hand."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from icl.rerank.record import with_ranks
 from icl.rerank.timing import STAGES, untimed
 from icl.workflow import rows
 from icl.workflow.config import load_settings
+from icl.workflow.timed import timing_files
 
 
 def put(path, value):
@@ -35,13 +37,19 @@ def results(tmp_path):
         put(tmp_path / name, {"rank1": 51 + n % 2, **plain})
     for name in rows.selection_files(settings):
         put(tmp_path / name, {"rule": "best-val", "epoch": 3, "rank1": 50.0})
+    timed = {}
     for n, folder in enumerate(rows.reranked_folders(settings)):
         calls = {"localise": 14, "vqa": 4, "aggregate": 6}
         found = {"rank1": 61 + n % 2, **plain, "refined": 6, "calls": calls, "fallbacks": {"localise": 1, "vqa": 2}}
         put(tmp_path / folder / "metrics.json", found | {"parameters": {"xi": 0.4}, "selection": "best Rank-1 on val"})
         times = untimed(calls, 10) | {"seconds_per_query": 0.5, "split": dict.fromkeys(STAGES, 0.1)}
         times |= {"seconds_low": 0.4, "seconds_high": 0.8, "unsteady": "passes differ by 80%"}
-        put(tmp_path / folder / "timing.json", {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3})
+        timed[folder] = {**times, "p50": 0.4, "p95": 0.9, "timed_alone": 3}
+    for name in timing_files(settings, "table"):
+        put(
+            tmp_path / name,
+            {folder: times for folder, times in timed.items() if folder.endswith(Path(name).parent.name)},
+        )
     for name in rows.fallback_files(settings):
         put(tmp_path / name, {"vqa": 3, "aggregate": 0, "decompose": 1, "rewrite": 9})
     write_pairs(official_pairs("cuhk-pedes"), tmp_path / "pairs/CUHK-PEDES.parquet")

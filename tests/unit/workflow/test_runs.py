@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from icl.errors import InputError
-from icl.workflow import names, paths, rows, stages
+from icl.workflow import names, paths, rows, stages, timed
 from icl.workflow.config import load_settings
 
 GENERATED = {"generator": "synth", "train_identities": 4, "val_identities": 2, "test_identities": 2}
@@ -23,6 +23,22 @@ def test_each_line_of_the_table_once_and_shared_work_once():
     assert len(rows.reranked_folders(s)) == 2 * 6 * 2
     assert len(rows.reranked_folders(s, "thi")) == 2 * 3 * 2
     assert rows.judge_files(s) == ["lora/seed1/evaluation.json", "lora/seed2/evaluation.json"]
+
+
+def test_every_reranking_is_timed_once():
+    s = settings(seeds=[1, 2], methods=["ICL", "RDE+THI", "ICL+THI (no LoRA)", "ICL+k-reciprocal"])
+    own, others = (timed.timed_rows(s, table, "a", 2) for table in timed.TABLES)
+    assert [row["folder"] for row in own] == [
+        name for name in rows.reranked_folders(s) if "/a/" in name and "seed2" in name
+    ]
+    every = {row.folder("a", 2) for row in rows.ROWS.values() if row.way}
+    assert {row["folder"] for row in own + others} == every and len(own + others) == len(every)
+    assert [row["queries"] for row in own] == [48, 48, None], "k-reciprocal needs the whole split"
+    assert timed.timing_files(s, "table") == [f"timing/{d}/seed{n}/table.json" for d in "au" for n in (1, 2)]
+    assert timed.timing_files(settings(methods=list(rows.ROWS)), "beyond") == [], "no row is left for it"
+    assert timed.timing_files(settings(methods=["RDE"]), "table") == []
+    opened = timed.timed_files(s, "table", "a", 2)
+    assert len(opened) == len(set(opened)) and "results/thi/a/rde/lora/seed2/chosen.json" in opened
 
 
 def test_nothing_of_lora_without_a_row_that_needs_it():
