@@ -60,6 +60,9 @@ class Places:
     def __len__(self) -> int:
         return len(self._at)
 
+    def __contains__(self, key: str) -> bool:
+        return short(key) in self._at
+
     def add(self, key: str | bytes, path: Path, offset: int) -> None:
         """Note that the answer to a key stands in a file from a byte on.
 

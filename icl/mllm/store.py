@@ -21,6 +21,11 @@ from icl.mllm.prompts import load_prompt
 from icl.mllm.protocol import Answer, Backend, Request, is_replay, is_tolerant, require_answers
 from icl.progress import progress
 
+Question = tuple[str, Request]
+"""A request with its key."""
+SECONDS_BETWEEN_LOOKS = 2.0
+"""How often a job that asks looks for what others have answered meanwhile."""
+
 
 def request_key(request: Request, identity: dict[str, str]) -> str:
     """Content address of an answer: model, adapter, prompt, image, text, limits and sampling."""
@@ -34,7 +39,11 @@ def request_key(request: Request, identity: dict[str, str]) -> str:
         "choices": request.choices,
         "sampling": [request.temperature, request.seed],
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return _digest(json.dumps(parts, sort_keys=True))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class AnswerStore:
@@ -141,27 +150,74 @@ class CachedBackend:
             for task, identity in sorted(known.items()):
                 self.store.note_identity(task, identity)
         failed: dict[str, Answer] = {}
-        label = f"MLLM {', '.join(sorted({r.task for r in missing.values()}))}"
-        for part in progress(self._ask(list(missing.items())), len(missing), label, len):
-            for key, request, answer in part:
-                self.asked[request.task] = self.asked.get(request.task, 0) + 1
-                (failed if answer.error else held)[key] = answer
+        while todo := {k: r for k, r in missing.items() if k not in held and k not in failed}:
+            label = f"MLLM {', '.join(sorted({r.task for r in todo.values()}))}"
+            for part, _ in progress(self._ask(list(todo.items())), len(todo), label, lambda step: step[1]):
+                for key, request, answer in part:
+                    self.asked[request.task] = self.asked.get(request.task, 0) + 1
+                    (failed if answer.error else held)[key] = answer
+            held |= self.store.answers.find(key for key in todo if key not in held and key not in failed)
         require_answers([missing[key] for key in failed], list(failed.values()), self.backend, str(self.store.path))
         return [failed.get(key) or held[key] for key in keys]
 
-    def _ask(self, todo: list[tuple[str, Request]]) -> Iterator[list[tuple[str, Request, Answer]]]:
-        """Answers, each kept before it is given out: one by one from a server, in portions from a local model."""
-        if stream := getattr(self.backend, "stream", None):
-            parts: Iterator[list[tuple[int, Answer]]] = ([found] for found in stream([request for _, request in todo]))
-        else:
-            parts = self._portions([request for _, request in todo])
-        since = time.time()
-        for part in parts:
-            found = [(*todo[k], answer) for k, answer in part]
-            self.store.add(found, since)
-            yield found
-            since = time.time()
+    def _ask(self, questions: list[Question]) -> Iterator[tuple[list[tuple[str, Request, Answer]], int]]:
+        """Answers, each kept before it is given out: one by one from a server, in portions from a local model.
 
-    def _portions(self, requests: list[Request]) -> Iterator[list[tuple[int, Answer]]]:
-        for start in range(0, len(requests), self.portion):
-            yield list(enumerate(self.backend.answer(requests[start : start + self.portion]), start))
+        Returns:
+            Parts of them, and how many questions each part settles: its own, and those that others have answered meanwhile.
+        """
+        queue = _Queue(questions, self.portion, self.store)
+        if stream := getattr(self.backend, "stream", None):
+            parts: Iterator[list[tuple[int, Answer]]] = ([found] for found in stream(queue.one_by_one()))
+        else:
+            parts = self._portions(queue)
+        settled, since = 0, time.time()
+        for part in parts:
+            found = [(*queue.taken[k], answer) for k, answer in part]
+            self.store.add(found, since)
+            yield found, len(found) + queue.passed - settled
+            settled, since = queue.passed, time.time()
+
+    def _portions(self, queue: _Queue) -> Iterator[list[tuple[int, Answer]]]:
+        for portion in queue.portions():
+            answers = self.backend.answer([request for _, request in portion])
+            yield list(enumerate(answers, len(queue.taken) - len(portion)))
+
+
+class _Queue:
+    """The questions of one call, less those that other jobs answer meanwhile.
+
+    Jobs with the same questions take the portions in different orders: side by side, they share them.
+
+    Attributes:
+        taken: questions that were given out, in that order. passed: how many others have answered.
+    """
+
+    def __init__(self, questions: list[Question], portion: int, store: AnswerStore) -> None:
+        order = sorted(range(0, len(questions), portion), key=lambda start: _digest(f"{store.path.name} {start}"))
+        self._parts, self._store = [questions[start : start + portion] for start in order], store
+        self._looked = time.monotonic()
+        self.taken: list[Question] = []
+        self.passed = 0
+
+    def portions(self) -> Iterator[list[Question]]:
+        """Portions to be answered one after another."""
+        for part in self._parts:
+            if found := [question for question in part if self._open(question)]:
+                self.taken += found
+                yield found
+
+    def one_by_one(self) -> Iterator[Request]:
+        """Single questions, to be answered in any order."""
+        for question in (question for part in self._parts for question in part):
+            if self._open(question):
+                self.taken.append(question)
+                yield question[1]
+
+    def _open(self, question: Question) -> bool:
+        if time.monotonic() - self._looked > SECONDS_BETWEEN_LOOKS:
+            self._store.refresh()
+            self._looked = time.monotonic()
+        known = question[0] in self._store.answers
+        self.passed += known
+        return not known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 
@@ -196,7 +196,7 @@ class Served:
         found = dict(progress(self.stream(requests), len(requests), "MLLM answers"))
         return [found[k] for k in range(len(requests))]
 
-    def stream(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer]]:
         """(place among the requests, answer) as they come; the server always has as many questions as it is allowed.
 
         Raises:
@@ -210,7 +210,7 @@ class Served:
                 over.set()  # whoever stops here (Ctrl-C, a full disk) does not wait for more tries
 
     def _as_they_come(
-        self, requests: Sequence[Request], submit: Callable[[Request], Future]
+        self, requests: Iterable[Request], submit: Callable[[Request], Future]
     ) -> Iterator[tuple[int, Answer]]:
         todo, refused = iter(enumerate(requests)), None
         asked = {submit(r): k for k, r in islice(todo, self.settings.concurrency)}

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from icl.errors import InputError
-from icl.mllm import prompts
+from icl.mllm import prompts, store
 from icl.mllm.backends.transformers_backend import TransformersBackend
 from icl.mllm.protocol import YES_NO, Answer, Request
 from icl.mllm.qwen import model as qwen_model
@@ -268,3 +268,54 @@ def test_drawn_words_depend_on_the_question_alone(backend):
     greedy = [answer.text for answer in backend.answer([replace(request, temperature=0.0) for request in asked])]
     assert greedy != together
     assert request_key(asked[0], {}) != request_key(replace(asked[0], seed=4), {})
+
+
+class Meanwhile(Counting):
+    """While it thinks about its first portion, another job answers all questions."""
+
+    def __init__(self, others) -> None:
+        super().__init__()
+        self.others = others
+
+    def answer(self, requests):
+        if self.others:
+            self.others.pop()()
+        return super().answer(requests)
+
+
+class MeanwhileByStream(Meanwhile):
+    def stream(self, requests):
+        for place, request in enumerate(requests):
+            yield place, self.answer([request])[0]
+
+
+@pytest.mark.parametrize("kind", [Meanwhile, MeanwhileByStream])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_another_job_answers_meanwhile_is_not_asked_again(tmp_path, place, kind, damaged, monkeypatch):
+    monkeypatch.setattr(store, "SECONDS_BETWEEN_LOOKS", -1.0)
+    requests = requests_on(place)
+
+    def others():
+        CachedBackend(Counting(), AnswerStore(tmp_path, "other")).answer(requests)
+        if damaged:
+            path = tmp_path / "other.jsonl"
+            path.write_bytes(path.read_bytes().replace(b'"text": "answer to', b'"text": "answer" to'))
+
+    backend = kind([others])
+    answers = CachedBackend(backend, AnswerStore(tmp_path, "one"), portion=2).answer(requests)
+    assert [a.text for a in answers] == [f"answer to {r.text}" for r in requests]
+    if damaged:
+        assert sorted(map(repr, backend.asked)) == sorted(map(repr, requests))
+    else:
+        assert len(backend.asked) == (1 if kind is MeanwhileByStream else 2)
+
+
+def test_jobs_with_the_same_questions_begin_at_different_ones(tmp_path):
+    requests = [Request("aggregate", f"{n}", None, 9) for n in range(64)]
+    firsts = set()
+    for writer in "abcdefgh":
+        backend = Counting()
+        CachedBackend(backend, AnswerStore(tmp_path / writer, writer), portion=8).answer(requests)
+        assert len(backend.asked) == 64 and set(backend.asked) == set(requests)
+        firsts.add(backend.asked[0].text)
+    assert len(firsts) >= 4
