@@ -56,7 +56,7 @@ ROOMS = {
     "report": "Tables, figures, pages",
     "publish": "The data set to cite, results as one file, the leaderboard",
 }
-GROUND = ("device", "errors", "registry", "fields", "files", "home", "markup", "progress")
+GROUND = ("device", "errors", "registry", "fields", "files", "home", "markup", "memory", "progress")
 
 
 def write_api_pages(_: Sphinx) -> None:

@@ -18,13 +18,14 @@ TABLES = ("table", "beyond")
 
 
 def timed_rows(settings: Settings, table: str, dataset: str, seed: str | int) -> list[dict[str, Any]]:
-    """The re-rankings of a table on a benchmark with a seed, for the script that times them.
+    """The re-rankings of a table on a benchmark with a seed, for the script that times them; those of one judge together.
 
     Keys:
         folder: of its results, below the results folder. way, judge, version: of the row. queries: that are timed; None: all.
         settings, mllm: what its answers depend on. files: by name, what it opens; empty lists where it needs none.
     """
-    return [_told(settings, row, dataset, str(seed)) for row in _rows(settings, table)]
+    found = sorted(_rows(settings, table), key=lambda row: row.judge)
+    return [_told(settings, row, dataset, str(seed)) for row in found]
 
 
 def _rows(settings: Settings, table: str) -> list[Row]:

@@ -7,10 +7,10 @@ from functools import partial
 import torch
 
 from icl.data.tokenizer import ends
+from icl.memory import keep_freed_memory
 from icl.retriever.losses.tal import tal
 from icl.retriever.model import PRECISIONS
 from icl.retriever.settings import RetrieverSettings
-from icl.retriever.training.memory import keep_freed_memory
 from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import build_retriever
 from icl.retriever.weights.names import from_transformers

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from icl.device import chosen_device
 from icl.errors import InputError
+from icl.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from icl.mllm.qwen.sequences import Batch
@@ -207,6 +208,7 @@ def load_qwen_vl(
     model = _load_weights(model_folder, arithmetic(precision), device)
     processor = AutoProcessor.from_pretrained(model_folder, trust_remote_code=False)
     if device.type == "cpu":
+        keep_freed_memory()
         speed_up_on_cpu(model)
     if adapter:
         from icl.mllm.qwen.adapters import attach_adapter

@@ -19,6 +19,7 @@ from icl.data.pairs import split_of
 from icl.data.tokenizer import PAD, longest
 from icl.errors import InputError
 from icl.files import resume, same_shapes
+from icl.memory import keep_freed_memory
 from icl.progress import Task, task
 from icl.ranking.metrics import Metrics, retrieval_metrics
 from icl.ranking.scores import blocks
@@ -29,7 +30,6 @@ from icl.retriever.losses.tal import tal
 from icl.retriever.precision import concrete
 from icl.retriever.settings import RetrieverSettings
 from icl.retriever.training.data import TrainingData, check_splits, division_batches
-from icl.retriever.training.memory import keep_freed_memory
 from icl.retriever.training.schedule import build_optimizer, rate_factor, rda_weight
 from icl.retriever.training.step import Batch, TrainingStep
 from icl.retriever.weights.checkpoints import new_retriever, save_retriever

@@ -5,7 +5,7 @@ import ast
 import pytest
 from running import HOUSE
 
-GROUND = ("errors", "progress", "files", "registry", "fields", "markup", "device", "home")
+GROUND = ("errors", "progress", "files", "registry", "fields", "markup", "device", "home", "memory")
 ROOMS = (
     "ranking",
     "data",

@@ -28,12 +28,13 @@ def test_each_line_of_the_table_once_and_shared_work_once():
 def test_every_reranking_is_timed_once():
     s = settings(seeds=[1, 2], methods=["ICL", "RDE+THI", "ICL+THI (no LoRA)", "ICL+k-reciprocal"])
     own, others = (timed.timed_rows(s, table, "a", 2) for table in timed.TABLES)
-    assert [row["folder"] for row in own] == [
-        name for name in rows.reranked_folders(s) if "/a/" in name and "seed2" in name
-    ]
+    mine = {name for name in rows.reranked_folders(s) if "/a/" in name and "seed2" in name}
+    assert {row["folder"] for row in own} == mine
     every = {row.folder("a", 2) for row in rows.ROWS.values() if row.way}
     assert {row["folder"] for row in own + others} == every and len(own + others) == len(every)
-    assert [row["queries"] for row in own] == [48, 48, None], "k-reciprocal needs the whole split"
+    assert [(row["judge"], row["queries"]) for row in own] == [("base", 48), ("lora", 48), ("none", None)], (
+        "whole: k-reciprocal"
+    )
     assert timed.timing_files(s, "table") == [f"timing/{d}/seed{n}/table.json" for d in "au" for n in (1, 2)]
     assert timed.timing_files(settings(methods=list(rows.ROWS)), "beyond") == [], "no row is left for it"
     assert timed.timing_files(settings(methods=["RDE"]), "table") == []

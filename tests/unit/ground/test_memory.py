@@ -9,13 +9,13 @@ import pytest
 
 PROGRAM = """
 import resource, sys, torch
-from icl.retriever.training.memory import keep_freed_memory
+from icl.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
-for _ in range(12):
+for _ in range(30):
     torch.ones(16, 1024, 1024)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-total = sum(float(torch.ones(16, 1024, 1024)[-1].sum()) for _ in range(20))
+total = sum(float(torch.ones(16, 1024, 1024)[-1].sum()) for _ in range(30))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, total)
 """
 
@@ -29,12 +29,12 @@ def faults(word: str) -> list[float]:
 def test_the_system_gives_pages_once():
     (usual, expected), (kept, found) = faults("usual"), faults("keep")
     pages = 16 * 2**22 / resource.getpagesize()
-    assert kept < pages < usual  # at most one of the twenty 64 MB blocks is new
+    assert 4 * kept < 30 * pages <= usual  # a small allocation may pin a block now and then
     assert found == expected
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    from icl.retriever.training import memory
+    from icl import memory
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert not memory.keep_freed_memory()
