@@ -187,7 +187,8 @@ class CachedBackend:
 class _Queue:
     """The questions of one call, less those that other jobs answer meanwhile.
 
-    Jobs with the same questions take the portions in different orders: side by side, they share them.
+    Questions about one image follow each other, as a model and the caches of a server then read it once. Jobs with the same
+    questions take the portions in different orders: side by side, they share them.
 
     Attributes:
         taken: questions that were given out, in that order. passed: how many others have answered.
@@ -195,7 +196,8 @@ class _Queue:
 
     def __init__(self, questions: list[Question], portion: int, store: AnswerStore) -> None:
         order = sorted(range(0, len(questions), portion), key=lambda start: _digest(f"{store.path.name} {start}"))
-        self._parts, self._store = [questions[start : start + portion] for start in order], store
+        by_image = sorted(questions, key=lambda question: str(question[1].image or ""))
+        self._parts, self._store = [by_image[start : start + portion] for start in order], store
         self._looked = time.monotonic()
         self.taken: list[Question] = []
         self.passed = 0

@@ -29,6 +29,7 @@ def start(folder: Path) -> tuple[xllamacpp.Server, int]:
 
 
 class Router(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"
     ports: dict[str, int] = {}
 
