@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import multiprocessing
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +32,45 @@ def command(folder: Path, *words: str) -> list[str]:
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *words), capture_output=True, text=True, timeout=900)
+    call = command(folder, *words)
+    if "-n" in words:
+        return dry_run(call[3:])
+    return subprocess.run(call, capture_output=True, text=True, timeout=900)
+
+
+_LOADED = multiprocessing.get_context("forkserver")
+_LOADED.set_forkserver_preload(["snakemake.cli"])
+
+
+def dry_run(words: list[str], folder: Path | None = None) -> subprocess.CompletedProcess:
+    """Snakemake's command line in a process of its own, where its modules are already loaded: half the time.
+
+    Args:
+        words: without those that start it. folder: to be in.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place, "out"), Path(place, "err")
+        child = _LOADED.Process(
+            target=_call, args=(words, str(folder or Path.cwd()), dict(os.environ), str(out), str(err))
+        )
+        child.start()
+        child.join(300)
+        assert child.exitcode is not None, f"no end: {words}"
+        return subprocess.CompletedProcess(words, child.exitcode, out.read_text(), err.read_text())
+
+
+def _call(words: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> None:
+    """In the child: as `python -m snakemake`."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for path, stream in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+    sys.stdin = open(os.devnull)
+    sys.argv = ["snakemake", *words]
+    os.chdir(folder)
+    from snakemake.cli import main
+
+    main(words)
 
 
 def heed_ctrl_c() -> None:

@@ -11,7 +11,7 @@ import pytest
 from documents import ELSEWHERE, PAGES, TRIED, Command, commands, fresh_copy, known_files, unknown_programs
 from helpers import save_official_layout
 from PIL import Image
-from running import HOUSE
+from running import HOUSE, dry_run
 
 COMMANDS = commands()
 DOCS = HOUSE / "docs"
@@ -67,12 +67,15 @@ def problem(command, clone: Path) -> str:
     if words[0] == "make":
         call = ["make", "-n", "-W", "requirements.lock", *words[1:]]  # a clone has no environment yet
     elif words[0] == "snakemake":
-        call = [sys.executable, "-m", "snakemake", "-n", *(word for word in words[1:] if word != "-n")]
+        call = ["-n", *(word for word in words[1:] if word != "-n")]
         if not {"--cores", "--profile", "--executor"} & set(words):
             call += ["--cores", "2"]
     else:
         call = [sys.executable, "-m", "pytest", "--collect-only", *words[1:], *_marked(words)]
-    done = subprocess.run(call, cwd=clone, capture_output=True, text=True, timeout=300)
+    if words[0] == "snakemake":
+        done = dry_run(call, clone)
+    else:
+        done = subprocess.run(call, cwd=clone, capture_output=True, text=True, timeout=300)
     said = done.stdout + done.stderr
     if done.returncode:
         return f"{command.place}: {command.text}\n    ends with status {done.returncode}: {said[-600:]}"
