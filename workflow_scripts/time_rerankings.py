@@ -28,4 +28,5 @@ with job(snakemake):
         run = partial(seconds, way, split, parameters_in(files["chosen"]))
         calls = json.loads(Path(files["metrics"][0]).read_text())["calls"]
         times[row["folder"]] = split.timed(run, calls, row["queries"], given.passes)
+        split = run = None  # similarities of one row go before those of the next one come
     write_json(snakemake.output[0], times)
