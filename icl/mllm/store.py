@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from icl.errors import InputError
 from icl.files import file_digest
 from icl.mllm.places import DAMAGED, Places
 from icl.mllm.prompts import load_prompt
@@ -165,18 +166,28 @@ class CachedBackend:
 
         Returns:
             Parts of them, and how many questions each part settles: its own, and those that others have answered meanwhile.
+
+        Raises:
+            InputError: the back-end left some out.
         """
         queue = _Queue(questions, self.portion, self.store)
         if stream := getattr(self.backend, "stream", None):
             parts: Iterator[list[tuple[int, Answer]]] = ([found] for found in stream(queue.one_by_one()))
         else:
             parts = self._portions(queue)
-        settled, since = 0, time.time()
+        answered, settled, since = 0, 0, time.time()
         for part in parts:
             found = [(*queue.taken[k], answer) for k, answer in part]
             self.store.add(found, since)
+            answered += len(found)
             yield found, len(found) + queue.passed - settled
             settled, since = queue.passed, time.time()
+        if answered != len(queue.taken):
+            where, told = (
+                f"back-end {type(self.backend).__name__}",
+                f"{answered} answers to {len(queue.taken)} questions",
+            )
+            raise InputError(where, told, "one each", "Mend its `answer` or `stream`; the answers that came are kept.")
 
     def _portions(self, queue: _Queue) -> Iterator[list[tuple[int, Answer]]]:
         for portion in queue.portions():

@@ -319,3 +319,25 @@ def test_jobs_with_the_same_questions_begin_at_different_ones(tmp_path):
         assert len(backend.asked) == 64 and set(backend.asked) == set(requests)
         firsts.add(backend.asked[0].text)
     assert len(firsts) >= 4
+
+
+class Forgetful(Counting):
+    """It leaves the last question of every portion out."""
+
+    def answer(self, requests):
+        return super().answer(requests[:-1])
+
+
+class ForgetfulByStream(Counting):
+    def stream(self, requests):
+        for place, request in enumerate(requests):
+            if place % 3:
+                yield place, self.answer([request])[0]
+
+
+@pytest.mark.parametrize("kind", [Forgetful, ForgetfulByStream])
+def test_a_backend_that_leaves_a_question_out_is_named_and_not_asked_for_ever(tmp_path, place, kind):
+    backend = kind()
+    with pytest.raises(InputError, match=f"{kind.__name__}.* answers to .* questions"):
+        CachedBackend(backend, AnswerStore(tmp_path, "a"), portion=2).answer(requests_on(place))
+    assert len(AnswerStore(tmp_path, "b").answers) == len(backend.asked) > 0, "what came is kept"
