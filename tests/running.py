@@ -55,7 +55,9 @@ def dry_run(words: list[str], folder: Path | None = None) -> subprocess.Complete
         )
         child.start()
         child.join(300)
-        assert child.exitcode is not None, f"no end: {words}"
+        if child.exitcode is None:
+            child.kill()
+            raise subprocess.TimeoutExpired(words, 300, out.read_text(), err.read_text())
         return subprocess.CompletedProcess(words, child.exitcode, out.read_text(), err.read_text())
 
 

@@ -64,36 +64,20 @@ def clone(tmp_path_factory):
 def problem(command, clone: Path) -> str:
     """What is wrong with a command, or nothing."""
     words = [_filled(word, clone) for word in command.words]
-    if words[0] == "make":
-        call = ["make", "-n", "-W", "requirements.lock", *words[1:]]  # a clone has no environment yet
-    elif words[0] == "snakemake":
-        call = ["-n", *(word for word in words[1:] if word != "-n")]
-        if not {"--cores", "--profile", "--executor"} & set(words):
-            call += ["--cores", "2"]
-    else:
-        call = [sys.executable, "-m", "pytest", "--collect-only", *words[1:], *_marked(words)]
     if words[0] == "snakemake":
-        done = dry_run(call, clone)
+        call = ["-n", *(word for word in words[1:] if word != "-n")]
+        cores = [] if {"--cores", "--profile", "--executor"} & set(words) else ["--cores", "2"]
+        done = dry_run([*call, *cores], clone)
     else:
-        done = subprocess.run(call, cwd=clone, capture_output=True, text=True, timeout=300)
+        plan = ["make", "-n", "-W", "requirements.lock"]  # a clone has no environment yet
+        call = plan if words[0] == "make" else [sys.executable, "-m", "pytest", "--collect-only"]
+        done = subprocess.run([*call, *words[1:]], cwd=clone, capture_output=True, text=True, timeout=300)
     said = done.stdout + done.stderr
     if done.returncode:
         return f"{command.place}: {command.text}\n    ends with status {done.returncode}: {said[-600:]}"
     if not re.search(SOMETHING[words[0]], said, re.S):
         return f"{command.place}: {command.text}\n    does nothing: {said[-600:]}"
     return ""
-
-
-def _marked(words: list[str]) -> list[str]:
-    """The files with a mark that tests are chosen by: to collect all others takes twenty seconds."""
-    if "-m" not in words:
-        return []
-    mark = f"mark.{words[words.index('-m') + 1]}"
-    return [
-        str(path.relative_to(HOUSE))
-        for path in sorted((HOUSE / "tests").rglob("test_*.py"))
-        if mark in path.read_text()
-    ]
 
 
 def _filled(word: str, clone: Path) -> str:
